@@ -1,0 +1,9 @@
+//! footpost-core
+mod codec;
+mod link;
+mod sync;
+mod time;
+
+pub use codec::DecodeError;
+pub use link::{CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
+pub use time::{DAY_MS, Timestamp};

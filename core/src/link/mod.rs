@@ -1,0 +1,82 @@
+//! One neighbour session: the Noise handshake, and the frames inside it.
+
+mod frame;
+mod noise;
+
+pub(crate) use frame::Frame;
+pub(crate) use noise::Noise;
+
+use crate::codec::DecodeError;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A link between this node and one neighbour, numbered by the transport that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LinkId(pub u64);
+
+/// Who opened the link: the initiator speaks first in the Noise handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// This side dialled.
+    Initiator,
+    /// The neighbour dialled.
+    Responder,
+}
+
+/// What a byte on this link costs, the cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CostClass {
+    /// Same local network.
+    Lan,
+    /// Wi-Fi Direct or another peer-to-peer Wi-Fi link.
+    Wifi,
+    /// Bluetooth LE.
+    Ble,
+    /// The internet, unmetered.
+    Internet,
+    /// The internet, paid by the byte.
+    Metered,
+}
+
+/// What a transport knows of a new link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Which side this node is on.
+    pub role: Role,
+    /// What a byte costs here.
+    pub cost: CostClass,
+    /// The longest frame the transport carries whole, in bytes: at least
+    /// [`MIN_FRAME_BYTES`], and at most 65,535 is used.
+    pub max_frame_bytes: usize,
+}
+
+/// The smallest frame size a transport may have: a handshake message and a few acknowledgements
+/// fit.
+pub const MIN_FRAME_BYTES: usize = 256;
+
+/// What a neighbour did that ends the link. It counts against the neighbour and is never an
+/// error of the application's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// A handshake message that Noise refuses.
+    #[error("handshake failed")]
+    Handshake,
+    /// A frame whose authentication fails.
+    #[error("a frame was altered or is out of order")]
+    Decrypt,
+    /// A frame that does not parse.
+    #[error("malformed frame: {0}")]
+    Malformed(#[from] DecodeError),
+    /// A frame that has no place in the present state.
+    #[error("unexpected {0}")]
+    Unexpected(&'static str),
+    /// An envelope or acknowledgement that any honest carrier would have refused.
+    #[error("forged {0}")]
+    Forged(&'static str),
+    /// More than this node allows at once.
+    #[error("too much: {0}")]
+    Flood(&'static str),
+}
