@@ -3,8 +3,6 @@
 mod frame;
 mod noise;
 
-pub(crate) use frame::Frame;
-pub(crate) use noise::Noise;
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};
