@@ -78,3 +78,20 @@ pub enum Violation {
     #[error("too much: {0}")]
     Flood(&'static str),
 }
+
+/// Why the engine ended a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// The neighbour broke the protocol.
+    #[error("the neighbour broke the protocol: {0}")]
+    Violation(Violation),
+    /// The handshake took too long.
+    #[error("the handshake took too long")]
+    Timeout,
+    /// The keys of the day have rotated; meeting again is welcome.
+    #[error("the keys of the day have rotated")]
+    Epoch,
+    /// The neighbour said goodbye.
+    #[error("the neighbour closed the link")]
+    Bye,
+}
