@@ -1,7 +1,7 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
-mod frame;
-mod noise;
+pub(crate) mod frame;
+pub(crate) mod noise;
 
 
 use crate::codec::DecodeError;
