@@ -2,6 +2,7 @@
 
 pub(crate) mod frame;
 pub(crate) mod noise;
+pub(crate) mod reassembly;
 
 
 use crate::codec::DecodeError;

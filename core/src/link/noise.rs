@@ -150,8 +150,13 @@ impl Noise {
             self.neighbour = handshake.get_remote_static().and_then(|key| key.try_into().ok());
             let hash = handshake.get_handshake_hash();
             if *passed == 2 {
-                self.sync_key =
-                    Some(Sha256::new().chain_update(SYNC_KEY_DOMAIN).chain_update(hash).finalize().into());
+                self.sync_key = Some(
+                    Sha256::new()
+                        .chain_update(SYNC_KEY_DOMAIN)
+                        .chain_update(hash)
+                        .finalize()
+                        .into(),
+                );
             }
             if handshake.is_handshake_finished() {
                 self.handshake_hash = hash.try_into().ok();

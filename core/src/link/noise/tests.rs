@@ -6,10 +6,7 @@ const ALICE: [u8; 32] = [0xa1; 32];
 const BOB: [u8; 32] = [0xb0; 32];
 
 fn pair() -> (Noise, Noise) {
-    (
-        Noise::new(Role::Initiator, &ALICE, [1; 32]),
-        Noise::new(Role::Responder, &BOB, [2; 32]),
-    )
+    (Noise::new(Role::Initiator, &ALICE, [1; 32]), Noise::new(Role::Responder, &BOB, [2; 32]))
 }
 
 fn established() -> (Noise, Noise) {
@@ -84,7 +81,8 @@ fn the_same_seeds_give_the_pinned_bytes() {
     let key = |text: &str| <[u8; 32]>::try_from(hex(text)).unwrap();
 
     let vector: Vector =
-        serde_json::from_str(include_str!("../../../../tests/vectors/link-handshake.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../tests/vectors/link-handshake.json"))
+            .unwrap();
     let side = |role, secret, seed| Noise::new(role, &key(secret), key(seed));
     let mut writer = side(Role::Initiator, &vector.initiator_secret, &vector.initiator_seed);
     let mut reader = side(Role::Responder, &vector.responder_secret, &vector.responder_seed);
