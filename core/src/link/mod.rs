@@ -4,7 +4,6 @@ pub(crate) mod frame;
 pub(crate) mod noise;
 pub(crate) mod reassembly;
 
-
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

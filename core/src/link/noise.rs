@@ -9,8 +9,7 @@ use sha2::{Digest, Sha256};
 use snow::params::NoiseParams;
 use snow::{Builder, HandshakeState, TransportState};
 use std::{fmt, mem};
-
-pub(crate) use self::crypto::public_key;
+use x25519_dalek::{PublicKey, StaticSecret};
 
 /// The longest payload of one established frame, in bytes: Noise bounds a message to 65,535.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 65_535 - TAG_BYTES;
@@ -85,7 +84,7 @@ impl Noise {
             State::Established(transport) => transport.write_message(payload, &mut frame),
             State::Failed(violation) => return Err(*violation),
         };
-        self.conclude(written, frame)
+        self.conclude(written.ok(), frame)
     }
 
     /// The payload of the neighbour's next handshake message ([`Violation::Handshake`] if it is
@@ -100,12 +99,12 @@ impl Noise {
             State::Handshake(handshake, _) => handshake.read_message(frame, &mut payload),
             State::Established(transport) => transport.read_message(frame, &mut payload),
         };
-        self.conclude(read, payload)
+        self.conclude(read.ok(), payload)
     }
 
-    /// The key of this link's reconciliation, once the second message has passed: nobody can
-    /// foresee it, so nobody can aim colliding ids at it. It is not secret: it follows from what
-    /// a wiretapper sees.
+    /// The key of this link's reconciliation, once the second message has passed: no third party
+    /// can foresee it, and so aim colliding ids at it. It is not secret: it follows from what a
+    /// wiretapper sees.
     pub(crate) fn sync_key(&self) -> Option<[u8; 32]> {
         self.sync_key
     }
@@ -131,12 +130,8 @@ impl Noise {
         Limits { overhead, payload_max }
     }
 
-    fn conclude(
-        &mut self,
-        outcome: Result<usize, snow::Error>,
-        mut bytes: Vec<u8>,
-    ) -> Result<Vec<u8>, Violation> {
-        let Ok(len) = outcome else {
+    fn conclude(&mut self, len: Option<usize>, mut bytes: Vec<u8>) -> Result<Vec<u8>, Violation> {
+        let Some(len) = len else {
             let violation = match self.state {
                 State::Established(_) => Violation::Decrypt,
                 _ => Violation::Handshake,
@@ -185,6 +180,11 @@ impl fmt::Debug for Noise {
         };
         f.debug_struct("Noise").field("state", &state).finish_non_exhaustive()
     }
+}
+
+/// The X25519 public key (RFC 7748) of a link's static secret.
+pub(crate) fn public_key(static_secret: &[u8; 32]) -> [u8; 32] {
+    PublicKey::from(&StaticSecret::from(*static_secret)).to_bytes()
 }
 
 fn handshake(

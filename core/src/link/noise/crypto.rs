@@ -16,11 +16,6 @@ pub(super) const TAG_BYTES: usize = 16;
 
 const RANDOM_DOMAIN: &[u8] = b"footpost/1 link random";
 
-/// The X25519 public key (RFC 7748) of a link's static secret.
-pub(crate) fn public_key(static_secret: &[u8; 32]) -> [u8; 32] {
-    PublicKey::from(&StaticSecret::from(*static_secret)).to_bytes()
-}
-
 /// The one cipher suite that links speak.
 pub(super) struct Primitives {
     seed: Zeroizing<[u8; 32]>,

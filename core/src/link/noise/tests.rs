@@ -1,5 +1,7 @@
 use super::*;
 use data_encoding::HEXLOWER;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde::Deserialize;
 
 const ALICE: [u8; 32] = [0xa1; 32];
@@ -133,6 +135,16 @@ fn cut_and_stretched_messages_fail() {
             message.resize(message.len() + extra, 0);
             assert_eq!(reader.read(&message), Err(Violation::Handshake));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(passed in 0..4_usize, bytes in vec(any::<u8>(), 0..200)) {
+        let mut reader = if passed == 3 { established().1 } else { before_message(passed).1 };
+        // Any 32 bytes are an opening.
+        prop_assume!(passed > 0 || bytes.len() != 32);
+        prop_assert!(reader.read(&bytes).is_err());
     }
 }
 
