@@ -1,8 +1,8 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
-mod frame;
-mod noise;
-
+pub(crate) mod frame;
+pub(crate) mod noise;
+pub(crate) mod reassembly;
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};
