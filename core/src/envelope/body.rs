@@ -7,7 +7,8 @@ use thiserror::Error;
 pub const MAX_CONTENT_TYPE_BYTES: usize = 64;
 
 const TEXT: u64 = 1;
-const READ: u64 = 2;
+/// Read receipts: messages to the engine, not to people.
+pub(crate) const READ: u64 = 2;
 const APPLICATION: u64 = 3;
 
 /// The body of a message.

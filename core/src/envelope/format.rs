@@ -64,6 +64,13 @@ impl EnvelopeId {
     }
 }
 
+impl EnvelopeId {
+    /// The first 8 bytes: what names an envelope inside a link.
+    pub(crate) fn head(&self) -> u64 {
+        u64::from_be_bytes(array(&self.0, 0..8))
+    }
+}
+
 impl fmt::Debug for EnvelopeId {
     /// Four bytes: enough to follow one envelope through one log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ mod postmark;
 mod seal;
 
 pub use ack::{Ack, AckProof};
+pub(crate) use body::READ;
 pub use body::{Body, BodyError, MAX_CONTENT_TYPE_BYTES};
 pub use format::{
     Commitment, Envelope, EnvelopeId, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,

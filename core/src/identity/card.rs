@@ -93,17 +93,27 @@ impl Card {
     /// # Errors
     /// See [`CardError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
+        let card = Self::from_store(bytes)?;
+        let (content, signature) = bytes.split_last_chunk::<64>().ok_or(CardError::CutShort)?;
+        if !card.identity.verify(DOMAIN, &[content], signature) {
+            return Err(CardError::Signature);
+        }
+        if !card.draft.target.is_valid() {
+            return Err(DecodeError::Invalid { what: "target key" }.into());
+        }
+        Ok(card)
+    }
+
+    /// Parses a card that was verified before it was stored.
+    pub(crate) fn from_store(bytes: &[u8]) -> Result<Self, CardError> {
         if bytes.len() > MAX_CARD_BYTES {
             return Err(DecodeError::TooLong { what: "card", max: MAX_CARD_BYTES }.into());
         }
         if let Some(&version) = bytes.first().filter(|&&version| version != VERSION) {
             return Err(CardError::Version(version));
         }
-        let (content, signature) = bytes.split_last_chunk::<64>().ok_or(CardError::CutShort)?;
+        let (content, _) = bytes.split_last_chunk::<64>().ok_or(CardError::CutShort)?;
         let (draft, identity) = CardDraft::decode(content)?;
-        if !identity.verify(DOMAIN, &[content], signature) {
-            return Err(CardError::Signature);
-        }
         Ok(Self { draft, identity, bytes: bytes.to_vec() })
     }
 

@@ -80,17 +80,27 @@ impl SealingTarget {
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let suite = Suite::from_byte(reader.u8("suite")?)?;
-        let public_key = reader.take(suite.public_key_len(), "target key")?.to_vec();
-        if !is_valid_public_key(suite, &public_key) {
-            return Err(DecodeError::Invalid { what: "target key" });
-        }
         Ok(Self {
             suite,
-            public_key,
+            public_key: reader.take(suite.public_key_len(), "target key")?.to_vec(),
             seed: reader.array("target seed")?,
             counter: reader.varint("target counter")?,
             end: Timestamp(u64::from(reader.u32("target end")?) * 60_000),
         })
+    }
+
+    /// Whether the KEM key is one that can be sealed to: for every target from outside.
+    pub(crate) fn is_valid(&self) -> bool {
+        match self.suite {
+            // RFC 9180, section 7.1.4: points of small order are refused on receipt, not at first
+            // use.
+            Suite::X25519 => <[u8; 32]>::try_from(&*self.public_key).is_ok_and(|key| {
+                x25519_dalek::StaticSecret::from([1; 32])
+                    .diffie_hellman(&x25519_dalek::PublicKey::from(key))
+                    .was_contributory()
+            }),
+            Suite::XWing => <XWing as Kem>::PublicKey::from_bytes(&self.public_key).is_ok(),
+        }
     }
 
     pub(crate) fn key_hash(&self) -> [u8; 32] {
@@ -193,16 +203,4 @@ fn key_pair<K: Kem>(rng: &mut &mut dyn CryptoRng) -> ([u8; 32], Vec<u8>) {
     let secret = Zeroizing::new(secret.to_bytes());
     let secret = secret.as_slice().try_into().expect("both suites' secrets are 32 bytes");
     (secret, public.to_bytes().to_vec())
-}
-
-fn is_valid_public_key(suite: Suite, key: &[u8]) -> bool {
-    match suite {
-        // RFC 9180, section 7.1.4: refuse points of small order already here, not at first use.
-        Suite::X25519 => <[u8; 32]>::try_from(key).is_ok_and(|key| {
-            x25519_dalek::StaticSecret::from([1; 32])
-                .diffie_hellman(&x25519_dalek::PublicKey::from(key))
-                .was_contributory()
-        }),
-        Suite::XWing => <XWing as Kem>::PublicKey::from_bytes(key).is_ok(),
-    }
 }

@@ -1,13 +1,11 @@
 //! Frames: what one established Noise message carries, a kind byte first.
 
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::envelope::{AckProof, MAX_ENVELOPE_BYTES};
 use crate::link::noise::MAX_PAYLOAD_BYTES;
 
 /// The protocol version that this code speaks.
 pub(crate) const VERSION: u8 = 1;
-
-/// The longest envelope, in bytes.
-pub(crate) const MAX_ENVELOPE_BYTES: usize = 65_536;
 
 /// The most marks in one [`Hello`].
 pub(crate) const MAX_MARKS: usize = 16;
@@ -21,9 +19,6 @@ pub(crate) const MAX_HELD_ACKS: usize = 512;
 /// The most proven acknowledgements in one [`Frame::Acks`]: with [`MAX_HELD_ACKS`] they just fit
 /// the largest Noise message.
 pub(crate) const MAX_PROVEN_ACKS: usize = 256;
-
-/// The length of an acknowledgement with its proof: stub (80) | `r` (32) | postmark signature (64).
-pub(crate) const ACK_PROOF_BYTES: usize = 176;
 
 /// The largest value of a variable-length integer (RFC 9000, section 16).
 const VARINT_MAX: u64 = (1 << 62) - 1;
@@ -64,7 +59,7 @@ pub(crate) enum Frame<'a> {
     Taken { short_ids: Vec<u64> },
     /// Acknowledgements: of envelopes that the neighbour holds, `r` alone, found by its
     /// commitment; of others, the proof.
-    Acks { held: Vec<[u8; 32]>, proofs: Vec<[u8; ACK_PROOF_BYTES]> },
+    Acks { held: Vec<[u8; 32]>, proofs: Vec<[u8; AckProof::LEN]> },
     /// Envelopes that have come in since this link was reconciled.
     Offer { short_ids: Vec<u64> },
     /// Those of an [`Frame::Offer`] that the sender lacks.
@@ -197,7 +192,7 @@ pub(crate) fn acks_that_fit(
     let kind_and_counts = 1 + 2 + 2;
     let room = max_payload_bytes.saturating_sub(kind_and_counts);
     let held = held.min(MAX_HELD_ACKS).min(room / 32);
-    let proofs = proofs.min(MAX_PROVEN_ACKS).min((room - held * 32) / ACK_PROOF_BYTES);
+    let proofs = proofs.min(MAX_PROVEN_ACKS).min((room - held * 32) / AckProof::LEN);
     (held, proofs)
 }
 

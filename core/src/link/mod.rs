@@ -1,8 +1,12 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
 pub(crate) mod frame;
-pub(crate) mod noise;
-pub(crate) mod reassembly;
+mod noise;
+mod reassembly;
+mod session;
+
+pub(crate) use noise::public_key;
+pub(crate) use session::Session;
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
 //! Envelopes larger than a frame: cut into frames on one side, put together on the other.
 
 use super::Violation;
-use super::frame::{Frame, MAX_ENVELOPE_BYTES};
+use super::frame::Frame;
 use crate::codec::DecodeError;
+use crate::envelope::MAX_ENVELOPE_BYTES;
 
 /// The frame that carries `envelope` on from `offset`, and the offset after it. `None` once the
 /// whole has gone out.

@@ -45,14 +45,19 @@ impl Store {
         statement.query_and_then([identity.as_bytes()], contact)?.next().transpose()
     }
 
-    pub(crate) fn contact_name_is_taken(&self, name: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM contacts WHERE name = ?1";
-        Ok(self.connection.query_row(sql, [name], |_| Ok(())).optional()?.is_some())
+    pub(crate) fn contact_by_name(&self, name: &str) -> Result<Option<ContactId>, StoreError> {
+        let sql = "SELECT id FROM contacts WHERE name = ?1";
+        Ok(self.connection.query_row(sql, [name], |row| row.get(0).map(ContactId)).optional()?)
     }
 
     pub(crate) fn set_contact_card(&self, id: ContactId, card: &Card) -> Result<(), StoreError> {
         let sql = "UPDATE contacts SET card = ?2 WHERE id = ?1";
         self.connection.execute(sql, (id.0, card.as_bytes()))?;
+        Ok(())
+    }
+
+    pub(crate) fn set_contact_name(&self, id: ContactId, name: &str) -> Result<(), StoreError> {
+        self.connection.execute("UPDATE contacts SET name = ?2 WHERE id = ?1", (id.0, name))?;
         Ok(())
     }
 
@@ -78,7 +83,7 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
         id: ContactId(row.get(0)?),
         identity: Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?,
         name: row.get(2)?,
-        card: Card::from_bytes(&card).map_err(|_| StoreError::Corrupt)?,
+        card: Card::from_store(&card).map_err(|_| StoreError::Corrupt)?,
         verified: row.get(4)?,
         holds_sequence: row.get(5)?,
     })

@@ -46,6 +46,14 @@ pub(crate) struct Carried {
     pub(crate) size_bytes: usize,
 }
 
+/// What a link needs to send one.
+pub(crate) struct Outgoing {
+    pub(crate) id: EnvelopeId,
+    pub(crate) message: Option<MessageId>,
+    pub(crate) born: SteadyMs,
+    pub(crate) bytes: Vec<u8>,
+}
+
 const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
      recipient, size_bytes FROM envelopes";
 
@@ -102,23 +110,27 @@ impl Store {
         Ok(statement.query_row([row.0], |row| row.get(0)).optional()?)
     }
 
-    /// Bytes and birth, for sending.
     pub(crate) fn envelope_to_send(
         &self,
         row: EnvelopeRow,
-    ) -> Result<Option<(Vec<u8>, SteadyMs)>, StoreError> {
-        let sql = "SELECT bytes, born_steady FROM envelopes WHERE row = ?1";
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let sql = "SELECT id, message, born_steady, bytes FROM envelopes WHERE row = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([row.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        let outgoing = statement.query_row([row.0], |row| {
+            Ok(Outgoing {
+                id: EnvelopeId(fixed(row, 0)?),
+                message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+                born: row.get(2)?,
+                bytes: row.get(3)?,
+            })
+        });
+        Ok(outgoing.optional()?)
     }
 
-    pub(crate) fn envelope_ids(&self, out: &mut Vec<[u8; 32]>) -> Result<(), StoreError> {
+    pub(crate) fn envelope_ids(&self) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT id FROM envelopes")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            out.push(fixed(row, 0)?);
-        }
-        Ok(())
+        let rows = statement.query_map([], |row| fixed(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn carried(&self, limit: u32) -> Result<Vec<Carried>, StoreError> {
@@ -136,15 +148,13 @@ impl Store {
         Ok((count.unsigned_abs(), bytes.unsigned_abs()))
     }
 
-    /// Envelopes of others in the order in which they would make room: the least urgent first,
-    /// among these the one that expires soonest.
-    pub(crate) fn eviction_order(&self, limit: u32) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady, row LIMIT ?1"
-        );
+    /// The envelope of others that would make room first: the least urgent, and among these the one
+    /// that expires soonest.
+    pub(crate) fn least_useful_envelope(&self) -> Result<Option<Carried>, StoreError> {
+        let sql =
+            format!("{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady LIMIT 1");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([limit], carried)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(statement.query_row([], carried).optional()?)
     }
 
     pub(crate) fn expired_envelopes(&self, now: SteadyMs) -> Result<Vec<Carried>, StoreError> {

@@ -2,6 +2,7 @@
 
 use super::{Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId, State};
+use crate::envelope::READ;
 use crate::time::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
@@ -81,7 +82,7 @@ impl Store {
         Ok(statement.query_row((contact.0, outgoing, uuid), message).optional()?)
     }
 
-    /// The newest `limit` messages before `before`, the oldest first.
+    /// The newest `limit` messages before `before`, the oldest first; no read receipts.
     pub(crate) fn messages(
         &self,
         contact: Option<ContactId>,
@@ -89,7 +90,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
         let sql = format!(
-            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) ORDER BY id DESC LIMIT ?3"
+            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind <> {READ}
+             ORDER BY id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map((before.0, contact.map(|id| id.0), limit), message)?;

@@ -68,7 +68,7 @@ impl Store {
             .query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Zeroizing::new(fixed(row, 1)?))))?;
         rows.map(|row| {
             let (card, secret) = row?;
-            let card = Card::from_bytes(&card).map_err(|_| StoreError::Corrupt)?;
+            let card = Card::from_store(&card).map_err(|_| StoreError::Corrupt)?;
             let secret = TargetSecret::new(card.target().clone(), *secret);
             Ok((card, secret))
         })

@@ -105,7 +105,7 @@ fn full_lists_fit_the_largest_message() {
     assert_eq!(acks_that_fit(full, 9_999, 9_999), (MAX_HELD_ACKS, MAX_PROVEN_ACKS));
     let acks = Frame::Acks {
         held: vec![[1; 32]; MAX_HELD_ACKS],
-        proofs: vec![[2; ACK_PROOF_BYTES]; MAX_PROVEN_ACKS],
+        proofs: vec![[2; AckProof::LEN]; MAX_PROVEN_ACKS],
     };
     assert!(encoded(&acks).len() <= full);
     assert_eq!(Frame::decode(&encoded(&acks)), Ok(acks));

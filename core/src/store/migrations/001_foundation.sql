@@ -56,6 +56,7 @@ CREATE TABLE envelopes (
 );
 CREATE INDEX envelopes_commitment ON envelopes (commitment_head);
 CREATE INDEX envelopes_expiry ON envelopes (expires_steady);
+CREATE INDEX envelopes_eviction ON envelopes (priority, expires_steady) WHERE standing = 0;
 
 -- Own envelopes that a neighbour has stored, once a neighbour key.
 CREATE TABLE handovers (
