@@ -35,16 +35,18 @@ pub use chat::{Contact, ContactError, ContactId, Message, MessageId, SendError, 
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{
-    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter, MAX_CONTENT_TYPE_BYTES,
-    MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark, Priority, SealError,
-    Sealed, TagMode, open, seal,
+    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
+    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
+    Priority, SealError, Sealed, TagMode, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{
     CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
     MAX_RELAYS, SealingTarget, Suite, TargetSecret, safety_number,
 };
-pub use link::{CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
+pub use link::{
+    CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
+};
 pub use node::{CarriedEnvelope, Neighbour, Node, OpenError, Stats};
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::envelope::Postmark;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
-use crate::link::{LinkId, Session, Violation};
+use crate::link::{LinkId, Session, Traffic, Violation};
 use crate::store::{Carried, Durability, Own, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use rand_core::CryptoRng;
@@ -59,7 +59,7 @@ pub struct Node {
     foreign_envelopes: u64,
     foreign_bytes: u64,
     tombstones: u64,
-    sent_bytes: u64,
+    sent: Traffic,
     received_bytes: u64,
     events: VecDeque<Event>,
 }
@@ -142,7 +142,7 @@ impl Node {
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,
-            sent_bytes: 0,
+            sent: Traffic::default(),
             received_bytes: 0,
             events: VecDeque::new(),
             store,

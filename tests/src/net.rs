@@ -1,8 +1,8 @@
 //! A small network: real nodes, virtual time, links that misbehave on demand.
 
 use footpost_core::{
-    Body, Config, ContactId, CostClass, Event, LinkId, LinkInfo, Message, MessageId, Node, Priority,
-    Role, StorePath, Timestamp,
+    Body, Config, ContactId, CostClass, Event, LinkId, LinkInfo, Message, MessageId, Node,
+    Priority, Role, StorePath, Timestamp,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -208,7 +208,10 @@ impl Net {
 
     /// How many envelopes each node has on board.
     pub fn copies(&self) -> Vec<usize> {
-        self.nodes.iter().map(|node| node.carried(100_000).expect("the store works").len()).collect()
+        self.nodes
+            .iter()
+            .map(|node| node.carried(100_000).expect("the store works").len())
+            .collect()
     }
 
     /// Handles what comes next, if it comes until `end`.
@@ -255,7 +258,9 @@ impl Net {
             for (link, ends) in links.into_iter().filter(|(_, ends)| ends.contains(&index)) {
                 let peer = if ends[0] == index { ends[1] } else { ends[0] };
                 let poll = |node: &mut Node, now| node.poll_transmit(now, link);
-                while let Some(frame) = poll(&mut self.nodes[index], self.now).expect("the store works") {
+                while let Some(frame) =
+                    poll(&mut self.nodes[index], self.now).expect("the store works")
+                {
                     self.launch(link, index, peer, frame);
                 }
             }
@@ -282,10 +287,8 @@ impl Net {
             link.0,
             frame.len()
         ));
-        let [lost, doubled, delayed] =
-            [self.faults.lost, self.faults.doubled, self.faults.delayed].map(|per_mille| {
-                per_mille > 0 && self.rng.next_u64() % 1000 < per_mille
-            });
+        let [lost, doubled, delayed] = [self.faults.lost, self.faults.doubled, self.faults.delayed]
+            .map(|per_mille| per_mille > 0 && self.rng.next_u64() % 1000 < per_mille);
         let late_ms = if delayed { self.latency_ms * 3 } else { 0 };
         let at = Timestamp(self.now.0 + self.latency_ms + late_ms);
         for _ in usize::from(lost)..=usize::from(doubled) {

@@ -244,8 +244,7 @@ impl CardDraft {
         if lifetime_ms == 0 || lifetime_ms > CARD_LIFE_DAYS * DAY_MS || target.end < expires {
             return Err(DecodeError::Invalid { what: "expiry" });
         }
-        let draft =
-            Self { sequence, issued, expires, name, target, presence, recovery, relays };
+        let draft = Self { sequence, issued, expires, name, target, presence, recovery, relays };
         Ok((draft, identity))
     }
 }

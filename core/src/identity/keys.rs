@@ -158,6 +158,9 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_key() {
-        assert_eq!(format!("{:?} {:?}", key(1), key(1).identity()), "IdentityKey(secret) Identity(…)");
+        assert_eq!(
+            format!("{:?} {:?}", key(1), key(1).identity()),
+            "IdentityKey(secret) Identity(…)"
+        );
     }
 }

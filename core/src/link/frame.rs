@@ -29,17 +29,17 @@ const BATTERY_MAX: u8 = 4;
 /// Kinds from here on are extensions: whoever does not know them passes over them.
 const FIRST_EXTENSION: u8 = 0x40;
 
-mod kind {
-    pub(super) const HELLO: u8 = 0x01;
-    pub(super) const PROOF: u8 = 0x02;
-    pub(super) const SYNC: u8 = 0x03;
-    pub(super) const ENVELOPE: u8 = 0x04;
-    pub(super) const ENVELOPE_PART: u8 = 0x05;
-    pub(super) const TAKEN: u8 = 0x06;
-    pub(super) const ACKS: u8 = 0x07;
-    pub(super) const OFFER: u8 = 0x08;
-    pub(super) const WANT: u8 = 0x09;
-    pub(super) const BYE: u8 = 0x0a;
+pub(super) mod kind {
+    pub(in crate::link) const HELLO: u8 = 0x01;
+    pub(in crate::link) const PROOF: u8 = 0x02;
+    pub(in crate::link) const SYNC: u8 = 0x03;
+    pub(in crate::link) const ENVELOPE: u8 = 0x04;
+    pub(in crate::link) const ENVELOPE_PART: u8 = 0x05;
+    pub(in crate::link) const TAKEN: u8 = 0x06;
+    pub(in crate::link) const ACKS: u8 = 0x07;
+    pub(in crate::link) const OFFER: u8 = 0x08;
+    pub(in crate::link) const WANT: u8 = 0x09;
+    pub(in crate::link) const BYE: u8 = 0x0a;
 }
 
 /// One frame. What is large borrows from the decrypted message.

@@ -7,6 +7,7 @@ mod session;
 
 pub(crate) use noise::public_key;
 pub(crate) use session::Session;
+pub use session::Traffic;
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};

@@ -58,6 +58,7 @@ impl Noise {
     }
 
     /// Whether the handshake waits for this side's [`Noise::write`].
+    #[cfg(test)]
     pub(crate) fn is_my_turn(&self) -> bool {
         matches!(&self.state, State::Handshake(handshake, _) if handshake.is_my_turn())
     }

@@ -2,7 +2,7 @@
 //!
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
-use super::frame::{Frame, Hello, MAX_SHORT_IDS, acks_that_fit, short_ids_that_fit};
+use super::frame::{Frame, Hello, MAX_SHORT_IDS, acks_that_fit, kind, short_ids_that_fit};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
 use super::{CloseReason, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
@@ -11,6 +11,7 @@ use crate::envelope::AckProof;
 use crate::routing::TransferOrder;
 use crate::store::SteadyMs;
 use crate::sync::Reconciler;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Noise adds a tag of this length to every frame.
@@ -40,7 +41,53 @@ pub(crate) struct Session {
     pub(crate) offered: BTreeSet<u64>,
     /// Offered by the neighbour while another link was already bringing it.
     pub(crate) passed_over: BTreeSet<u64>,
+    /// Since the node last looked.
+    traffic: Traffic,
     outbox: Outbox,
+}
+
+/// Frame bytes that have gone out, by what they were for; framing and authentication included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Handshakes, without the reconciliation's sketch.
+    pub handshake_bytes: u64,
+    /// Finding out what either side lacks.
+    pub sync_bytes: u64,
+    /// Envelopes.
+    pub envelope_bytes: u64,
+    /// Acknowledgements.
+    pub ack_bytes: u64,
+    /// Greetings, proofs, receipts, offers.
+    pub other_bytes: u64,
+}
+
+impl Traffic {
+    /// All of them.
+    pub fn total_bytes(&self) -> u64 {
+        self.handshake_bytes
+            + self.sync_bytes
+            + self.envelope_bytes
+            + self.ack_bytes
+            + self.other_bytes
+    }
+
+    pub(crate) fn merge(&mut self, more: Self) {
+        self.handshake_bytes += more.handshake_bytes;
+        self.sync_bytes += more.sync_bytes;
+        self.envelope_bytes += more.envelope_bytes;
+        self.ack_bytes += more.ack_bytes;
+        self.other_bytes += more.other_bytes;
+    }
+
+    fn add(&mut self, payload: &[u8], bytes: u64) {
+        let Some(&kind) = payload.first() else { return };
+        *match kind {
+            kind::SYNC => &mut self.sync_bytes,
+            kind::ENVELOPE | kind::ENVELOPE_PART => &mut self.envelope_bytes,
+            kind::ACKS => &mut self.ack_bytes,
+            _ => &mut self.other_bytes,
+        } += bytes;
+    }
 }
 
 /// Everything that waits for the link to be writable, in the order in which it goes.
@@ -86,6 +133,7 @@ impl Session {
             in_flight: BTreeMap::new(),
             offered: BTreeSet::new(),
             passed_over: BTreeSet::new(),
+            traffic: Traffic::default(),
             outbox: Outbox::default(),
         };
         if info.role == Role::Initiator {
@@ -94,8 +142,11 @@ impl Session {
         Ok(session)
     }
 
-    pub(crate) fn write_handshake(&mut self, payload: &[u8]) -> Result<(), Violation> {
-        let message = self.noise.write(payload)?;
+    /// `sketch` is the reconciliation's, and only the third message has room for one.
+    pub(crate) fn write_handshake(&mut self, sketch: &[u8]) -> Result<(), Violation> {
+        let message = self.noise.write(sketch)?;
+        self.traffic.sync_bytes += sketch.len() as u64;
+        self.traffic.handshake_bytes += (message.len() - sketch.len()) as u64;
         self.outbox.handshake.push_back(message);
         Ok(())
     }
@@ -184,7 +235,8 @@ impl Session {
     pub(crate) fn poll_transfer(&mut self) -> Option<Vec<u8>> {
         let max_payload_bytes = self.max_payload_bytes();
         let transfer = self.outbox.current.as_mut()?;
-        let mut payload = Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + TAG_BYTES);
+        let mut payload =
+            Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + TAG_BYTES);
         let (frame, next) =
             frame_at(&transfer.bytes, transfer.age_s, transfer.offset, max_payload_bytes)?;
         frame.encode(&mut payload);
@@ -195,9 +247,16 @@ impl Session {
         self.encrypt(&payload)
     }
 
+    /// What has gone out since this was last asked.
+    pub(crate) fn take_traffic(&mut self) -> Traffic {
+        std::mem::take(&mut self.traffic)
+    }
+
     fn encrypt(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         // Only a session that has failed refuses; it is closed already.
-        self.noise.write(payload).ok()
+        let frame = self.noise.write(payload).ok()?;
+        self.traffic.add(payload, frame.len() as u64);
+        Some(frame)
     }
 
     fn pop_list(&mut self) -> Option<Vec<u8>> {

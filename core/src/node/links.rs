@@ -99,7 +99,7 @@ impl Node {
             }
             frame = session.poll_transfer();
         }
-        self.sent_bytes += frame.as_ref().map_or(0, |frame| frame.len() as u64);
+        self.sent.merge(session.take_traffic());
         Ok(frame)
     }
 
@@ -324,7 +324,9 @@ impl Node {
     /// Only what was offered is served: eight bytes must not buy 64 KiB of airtime again and again.
     fn receive_wants(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-        for head in heads.iter().filter(|head| session.offered.remove(head)).copied().collect::<Vec<_>>() {
+        for head in
+            heads.iter().filter(|head| session.offered.remove(head)).copied().collect::<Vec<_>>()
+        {
             if let Some(envelope) = self.store.envelope_by_head(head)? {
                 session.push_transfer(TransferOrder::new(&envelope, session.contact));
             }

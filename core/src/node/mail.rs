@@ -4,8 +4,7 @@ use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
 use crate::envelope::{
-    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, SealError, Sealed, open,
-    seal,
+    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, SealError, Sealed, open, seal,
 };
 use crate::event::Event;
 use crate::link::{LinkId, Violation};

@@ -157,8 +157,7 @@ impl Node {
     /// back.
     pub(super) fn renew_cards(&mut self, now: Moment) -> Result<(), StoreError> {
         let is_current = self.cards.first().is_some_and(|(card, _)| {
-            now.wall.since(card.issued()) < RENEW_AFTER_MS
-                && card.issued().since(now.wall) < DAY_MS
+            now.wall.since(card.issued()) < RENEW_AFTER_MS && card.issued().since(now.wall) < DAY_MS
         });
         if is_current { Ok(()) } else { self.issue_cards(now) }
     }

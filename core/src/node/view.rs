@@ -4,7 +4,7 @@ use super::Node;
 use crate::chat::{ContactId, Message, MessageId};
 use crate::envelope::{Envelope, EnvelopeId, Priority};
 use crate::identity::Suite;
-use crate::link::{CostClass, LinkId, Role};
+use crate::link::{CostClass, LinkId, Role, Traffic};
 use crate::store::{Standing, StoreError};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ pub struct Stats {
     pub tombstones: u64,
     /// Links with a neighbour, handshakes included.
     pub links: usize,
-    /// Frame bytes sent since the node was opened.
-    pub sent_bytes: u64,
+    /// Frame bytes sent since the node was opened, by what they were for.
+    pub sent: Traffic,
     /// Frame bytes received since the node was opened.
     pub received_bytes: u64,
 }
@@ -92,7 +92,7 @@ impl Node {
             max_foreign_bytes: self.config.max_carried_bytes,
             tombstones: self.tombstones,
             links: self.links.len(),
-            sent_bytes: self.sent_bytes,
+            sent: self.sent,
             received_bytes: self.received_bytes,
         }
     }

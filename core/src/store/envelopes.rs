@@ -151,8 +151,7 @@ impl Store {
     /// The envelope of others that would make room first: the least urgent, and among these the one
     /// that expires soonest.
     pub(crate) fn least_useful_envelope(&self) -> Result<Option<Carried>, StoreError> {
-        let sql =
-            format!("{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady LIMIT 1");
+        let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady LIMIT 1");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_row([], carried).optional()?)
     }
@@ -170,9 +169,7 @@ impl Store {
     }
 
     pub(crate) fn delete_envelope(&self, row: EnvelopeRow) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM envelopes WHERE row = ?1")?
-            .execute([row.0])?;
+        self.connection.prepare_cached("DELETE FROM envelopes WHERE row = ?1")?.execute([row.0])?;
         Ok(())
     }
 
@@ -215,7 +212,8 @@ pub(super) fn id_range(head: u64) -> ([u8; 32], [u8; 32]) {
 }
 
 fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
-    let out_of_range = |index, value: u8| rusqlite::Error::IntegralValueOutOfRange(index, value.into());
+    let out_of_range =
+        |index, value: u8| rusqlite::Error::IntegralValueOutOfRange(index, value.into());
     let (standing, priority) = (row.get::<_, u8>(2)?, row.get::<_, u8>(3)?);
     Ok(Carried {
         row: EnvelopeRow(row.get(0)?),

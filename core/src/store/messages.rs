@@ -145,7 +145,8 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         content: row.get(5)?,
         sent: time(6)?,
         stored: time(7)?,
-        state: State::from_byte(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state.into()))?,
+        state: State::from_byte(state)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state.into()))?,
         delivered: row.get::<_, Option<i64>>(9)?.map(|ms| Timestamp(ms.unsigned_abs())),
         carriers: row.get(10)?,
         carrier_contacts: row.get(11)?,

@@ -117,7 +117,8 @@ impl Store {
     fn migrate(&mut self) -> Result<(), StoreError> {
         // The first write takes the lock that keeps every other process out until this one ends.
         self.connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
-        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+        let pragma =
+            |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
         let (found, application) = (pragma("user_version")?, pragma("application_id")?);
         let known = MIGRATIONS.len() as u32;
         if found > known {

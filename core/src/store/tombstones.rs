@@ -49,7 +49,8 @@ impl Store {
     ) -> Result<Option<Option<AckProof>>, StoreError> {
         let sql = "SELECT proof FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let proof = statement.query_row((low, high), |row| row.get::<_, Option<[u8; AckProof::LEN]>>(0));
+        let proof =
+            statement.query_row((low, high), |row| row.get::<_, Option<[u8; AckProof::LEN]>>(0));
         Ok(proof.optional()?.map(|proof| proof.map(AckProof)))
     }
 

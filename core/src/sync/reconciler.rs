@@ -164,9 +164,11 @@ impl Reconciler {
             self.state = State::Listing { theirs, to_come };
             return Ok(Step::default());
         }
-        let push = self.set.items.iter().filter(|item| {
-            theirs.binary_search(&(item.short >> (64 - LIST_WIDTH))).is_err()
-        });
+        let push = self
+            .set
+            .items
+            .iter()
+            .filter(|item| theirs.binary_search(&(item.short >> (64 - LIST_WIDTH))).is_err());
         let push = push.map(|item| item.id).collect();
         let listed = theirs.len();
         theirs.iter_mut().for_each(|value| *value <<= 64 - LIST_WIDTH);
