@@ -162,7 +162,9 @@ impl Reconciler {
             .filter(|item| theirs.binary_search(&(item.short >> (64 - LIST_WIDTH))).is_err());
         let push = push.map(|item| item.id).collect();
         let listed = theirs.len();
-        theirs.iter_mut().for_each(|value| *value <<= 64 - LIST_WIDTH);
+        for value in &mut theirs {
+            *value <<= 64 - LIST_WIDTH;
+        }
         theirs.retain(|&prefix| !self.set.holds(prefix, LIST_WIDTH));
         Ok(self.finish(push, &theirs, listed))
     }
@@ -175,7 +177,7 @@ impl Reconciler {
             Vec::new()
         } else {
             let wants = Prefixes::of(wanted.iter().copied(), width as u8);
-            wants.split(self.frame_bytes - 1).map(SyncFrame::Wants).collect()
+            wants.split(self.frame_bytes.saturating_sub(1)).map(SyncFrame::Wants).collect()
         };
         Step { replies, push, finished: true }
     }
@@ -211,7 +213,7 @@ impl Reconciler {
             return Err(Violation::Unexpected("wants"));
         }
         let push = shorts().flat_map(|prefix| self.set.with_prefix(prefix, width)).collect();
-        let last = shorts().last().map(|prefix| prefix | u64::MAX >> width);
+        let last = shorts().next_back().map(|prefix| prefix | u64::MAX >> width);
         self.state = State::Serving { served: last };
         Ok(Step { push, ..Step::default() })
     }
