@@ -218,7 +218,12 @@ fn padded_len(len: usize) -> usize {
 
 /// The asked lifetime, within limits and within the target's life.
 fn lifetime_s(letter: &Letter<'_>, created: Timestamp) -> Result<u32, SealError> {
-    let left_s = u32::try_from(letter.target.end.since(created) / 1000).unwrap_or(u32::MAX);
+    // A target from a node whose clock was never set does not tell when it ends.
+    let left_ms = match letter.target.end {
+        end if end.is_plausible() => end.since(created),
+        _ => u64::MAX,
+    };
+    let left_s = u32::try_from(left_ms / 1000).unwrap_or(u32::MAX);
     if left_s < MIN_LIFETIME_S {
         return Err(SealError::TargetEnded);
     }

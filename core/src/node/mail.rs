@@ -30,7 +30,7 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        if now.is_plausible() && contact.card.expires() <= now {
+        if contact.card.has_expired(now) {
             return Err(SendError::CardExpired);
         }
         let uuid = self.random_array();
