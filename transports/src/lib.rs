@@ -1,1 +1,7 @@
 //! footpost-transports
+mod backoff;
+mod clock;
+mod link;
+mod quic;
+
+pub use link::{Link, LinkReceiver, LinkSender};
