@@ -1,6 +1,7 @@
 //! footpost-transports
 mod backoff;
 mod clock;
+mod lan;
 mod link;
 mod quic;
 
