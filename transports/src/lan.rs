@@ -5,15 +5,17 @@
 //! learns that Footpost runs on an address. Whoever must not show that switches discovery off.
 
 use crate::quic::{Dialler, Wanted, is_local};
-use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{Receiver, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr, SocketAddrV6},
+    net::{SocketAddr, SocketAddrV6},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
+use tokio::task::spawn_blocking;
 use tracing::debug;
 
 const SERVICE: &str = "_footpost._udp.local.";
@@ -21,6 +23,8 @@ const SERVICE: &str = "_footpost._udp.local.";
 const MAX_NEIGHBOURS: usize = 32;
 /// Addresses tried for one neighbour: a few interfaces, in both versions of IP.
 const MAX_ADDRESSES: usize = 4;
+/// How long the goodbye may take to leave this host.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Discovery, from its start until it is dropped.
 pub(crate) struct Lan {
@@ -77,14 +81,21 @@ impl Lan {
         }
         Ok(())
     }
+
+    /// Ends discovery once the network has heard the goodbye.
+    pub(crate) async fn stop(self) {
+        let goodbye = self.daemon.shutdown();
+        let heard = move || goodbye.ok()?.recv_timeout(GOODBYE_TIMEOUT).ok();
+        if matches!(spawn_blocking(heard).await, Err(_) | Ok(None)) {
+            debug!("discovery ended without a goodbye");
+        }
+    }
 }
 
 impl Drop for Lan {
     fn drop(&mut self) {
-        // Says goodbye for what is registered, and ends the thread that watches.
-        if let Err(error) = self.daemon.shutdown() {
-            debug!(%error, "discovery had ended before");
-        }
+        // Ends the thread that watches, too. An error says that all has ended before.
+        let _ = self.daemon.shutdown();
     }
 }
 
@@ -95,7 +106,9 @@ fn watch(events: &Receiver<ServiceEvent>, neighbours: &Mutex<Neighbours>, dialle
         let name = match event {
             ServiceEvent::ServiceResolved(service) => {
                 let addresses = service.addresses.iter().map(|ip| address(ip, service.port));
-                neighbours.found(&service.fullname, addresses);
+                for renamed in neighbours.found(&service.fullname, addresses) {
+                    neighbours.dial_or_forget(&renamed, dialler);
+                }
                 service.fullname
             }
             ServiceEvent::ServiceRemoved(_, name) => {
@@ -132,18 +145,29 @@ impl Neighbours {
         self.previous.clone()
     }
 
-    fn found(&mut self, name: &str, addresses: impl Iterator<Item = SocketAddr>) {
+    /// Takes note of a neighbour, and returns the names that it had before: where a socket is, one
+    /// node is, and a rotation is seen before the old name is withdrawn.
+    fn found(&mut self, name: &str, addresses: impl Iterator<Item = SocketAddr>) -> Vec<String> {
         let own = [&self.own, &self.previous].into_iter().flatten().any(|own| own == name);
-        if own || (!self.known.contains_key(name) && self.known.len() >= MAX_NEIGHBOURS) {
-            return;
-        }
         // An address from elsewhere would let any host of the network aim our packets at it.
         let mut addresses: Vec<_> =
             addresses.filter(|addr| addr.port() != 0 && is_local(addr.ip())).collect();
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(MAX_ADDRESSES);
-        self.known.insert(name.to_owned(), addresses);
+        if own || addresses.is_empty() {
+            return Vec::new();
+        }
+        let same = |other: &str, at: &[SocketAddr]| other != name && at == addresses;
+        let renamed: Vec<_> = self
+            .known
+            .extract_if(.., |other, at| same(other, at))
+            .map(|(renamed, _)| renamed)
+            .collect();
+        if self.known.contains_key(name) || self.known.len() < MAX_NEIGHBOURS {
+            self.known.insert(name.to_owned(), addresses);
+        }
+        renamed
     }
 
     fn lost(&mut self, name: &str) {
@@ -154,7 +178,7 @@ impl Neighbours {
     /// with the smaller name dials.
     fn to_dial(&self, name: &str) -> Option<&Vec<SocketAddr>> {
         let smaller = self.own.as_deref().is_some_and(|own| own < name);
-        self.known.get(name).filter(|addresses| smaller && !addresses.is_empty())
+        self.known.get(name).filter(|_| smaller)
     }
 
     fn dial_or_forget(&self, name: &str, dialler: &Dialler) {
@@ -171,7 +195,6 @@ mod tests {
     use super::*;
     use crate::quic::QuicEndpoint;
     use rand_chacha::rand_core::SeedableRng;
-    use std::time::Duration;
     use tokio::{sync::mpsc, time::timeout};
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
@@ -208,6 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbour_that_rotates_is_known_by_its_new_name_only() {
+        let mut neighbours = neighbours("a");
+        let (one, other) = (addresses(&["10.0.0.1:7"]), addresses(&["10.0.0.1:8"]));
+        neighbours.found("b", one.iter().copied());
+        neighbours.found("c", other.iter().copied());
+        assert_eq!(neighbours.found("d", one.iter().copied()), ["b"]);
+        assert_eq!((neighbours.to_dial("b"), neighbours.to_dial("d")), (None, Some(&one)));
+        assert_eq!(neighbours.to_dial("c"), Some(&other));
+    }
+
+    #[test]
     fn only_a_few_local_addresses_are_taken() {
         let mut neighbours = neighbours("a");
         let elsewhere = addresses(&["8.8.8.8:53", "10.0.0.1:0", "[2606::1]:7", "224.0.0.251:7"]);
@@ -221,18 +255,19 @@ mod tests {
     #[test]
     fn the_number_of_neighbours_is_bounded_and_places_are_freed() {
         let mut neighbours = neighbours("a");
-        for n in 0..1000 {
-            neighbours.found(&format!("b{n}"), addresses(&["10.0.0.1:7"]).into_iter());
+        for n in 1..1000 {
+            let at = SocketAddr::from(([10, 0, 0, 1], n));
+            neighbours.found(&format!("b{n}"), [at].into_iter());
         }
         assert_eq!(neighbours.known.len(), MAX_NEIGHBOURS);
-        neighbours.lost("b0");
+        neighbours.lost("b1");
         neighbours.found("new", addresses(&["10.0.0.1:7"]).into_iter());
         assert!(neighbours.to_dial("new").is_some());
     }
 
     #[tokio::test]
     async fn two_nodes_on_this_host_find_each_other_and_one_dials() {
-        let (links, mut dialled) = mpsc::channel(8);
+        let (links, mut up) = mpsc::channel(8);
         let nodes: Vec<_> = (1..=2)
             .map(|seed| {
                 let rng = ChaCha20Rng::seed_from_u64(seed);
@@ -244,8 +279,8 @@ mod tests {
                 (Lan::start(endpoint.local_addr().unwrap(), dialler, rng).unwrap(), keep)
             })
             .collect();
-        let link = timeout(Duration::from_secs(20), dialled.recv()).await.unwrap().unwrap();
-        assert!(timeout(Duration::from_secs(2), dialled.recv()).await.is_err(), "both dialled");
+        let link = timeout(Duration::from_secs(20), up.recv()).await.unwrap().unwrap();
+        assert!(timeout(Duration::from_secs(2), up.recv()).await.is_err(), "both dialled");
         drop((link, nodes));
     }
 }

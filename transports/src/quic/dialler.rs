@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
     collections::BTreeMap,
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,6 +14,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
+    task::JoinSet,
     time::{Instant, sleep},
 };
 use tracing::debug;
@@ -91,20 +93,14 @@ async fn keep_connected(
         if candidates.is_empty() {
             return;
         }
-        for addr in candidates {
-            match endpoint.dial(addr).await {
-                Ok(link) => {
-                    let (up, closed) = (Instant::now(), link.closed());
-                    if links.send(link).await.is_err() {
-                        return;
-                    }
-                    closed.await;
-                    if up.elapsed() >= LASTING {
-                        backoff.reset();
-                    }
-                    break;
-                }
-                Err(error) => debug!(%error, "a neighbour was not reached"),
+        if let Some(link) = dial_any(&endpoint, candidates).await {
+            let (up, closed) = (Instant::now(), link.closed());
+            if links.send(link).await.is_err() {
+                return;
+            }
+            closed.await;
+            if up.elapsed() >= LASTING {
+                backoff.reset();
             }
         }
         tokio::select! {
@@ -120,4 +116,21 @@ async fn keep_connected(
             }
         }
     }
+}
+
+/// Tries all addresses at once, and takes whichever answers first. The neighbour sees nothing of
+/// the others: a link begins with its first frame.
+async fn dial_any(endpoint: &QuicEndpoint, addresses: Vec<SocketAddr>) -> Option<QuicLink> {
+    let dial = |addr| {
+        let endpoint = endpoint.clone();
+        async move { endpoint.dial(addr).await }
+    };
+    let mut attempts: JoinSet<_> = addresses.into_iter().map(dial).collect();
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt.map_err(io::Error::from).flatten() {
+            Ok(link) => return Some(link),
+            Err(error) => debug!(%error, "an address was not reached"),
+        }
+    }
+    None
 }

@@ -200,12 +200,12 @@ async fn a_wanted_neighbour_is_dialled_again_after_it_restarts() {
     let (listening, mut accepted) = listen(loopback());
     let addr = listening.local_addr().unwrap();
     let (dialling, _) = listen(loopback());
-    let (links, mut dialled) = mpsc::channel(8);
+    let (links, mut up) = mpsc::channel(8);
     let dialler = Dialler::new(dialling.clone(), links, ChaCha20Rng::seed_from_u64(1));
     dialler.want(Wanted::Address(addr), vec![addr]);
     let greeting = tokio::spawn(async move {
         let mut greeted = Vec::new();
-        while let Some(link) = dialled.recv().await {
+        while let Some(link) = up.recv().await {
             let mut side = Side::new(dialling.clone(), link);
             side.send(b"hello").await;
             greeted.push(side);
@@ -231,12 +231,12 @@ async fn a_wanted_neighbour_is_dialled_again_after_it_restarts() {
 async fn a_dialler_tries_every_address_of_a_neighbour() {
     let (listening, mut accepted) = listen(loopback());
     let (dialling, _) = listen(loopback());
-    let (links, mut dialled) = mpsc::channel(8);
+    let (links, mut up) = mpsc::channel(8);
     let dialler = Dialler::new(dialling.clone(), links, ChaCha20Rng::seed_from_u64(1));
     // No IPv6 from an IPv4 socket: that address fails at once.
     let addresses = vec!["[::1]:9".parse().unwrap(), listening.local_addr().unwrap()];
     dialler.want(Wanted::Lan("neighbour".into()), addresses);
-    let link = timeout(SOON, dialled.recv()).await.unwrap().unwrap();
+    let link = timeout(SOON, up.recv()).await.unwrap().unwrap();
     let mut side = Side::new(dialling, link);
     side.send(b"hello").await;
     assert_eq!(next(&listening, &mut accepted).await.1, b"hello");

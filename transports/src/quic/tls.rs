@@ -29,8 +29,8 @@ use rustls::{
 use std::{io, sync::Arc, time::Duration};
 
 const ALPN: &[u8] = b"h3";
-/// What one connection may have in flight and unread, each way: 8 MiB/s at 125 ms.
-const WINDOW_BYTES: u32 = 1024 * 1024;
+/// What one connection may have in flight or unread, each way: 4 MiB/s at 125 ms.
+const WINDOW_BYTES: u32 = 512 * 1024;
 /// Attempts that wait for admission, and the bytes that they may have sent ahead.
 const MAX_WAITING: usize = 64;
 const MAX_WAITING_BYTES: u64 = 64 * 1024;
