@@ -54,8 +54,12 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
-        let (head, tail) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated { what })?;
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<[u8; N], DecodeError> {
+        let (head, tail) =
+            self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated { what })?;
         self.rest = tail;
         Ok(*head)
     }
@@ -91,7 +95,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint length of at most `max`, then as many bytes.
-    pub(crate) fn bytes(&mut self, max: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(
+        &mut self,
+        max: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
         let len = self.bounded(max, what)?;
         self.take(len, what)
     }
@@ -186,7 +194,10 @@ mod tests {
     fn a_length_beyond_its_bound_or_input_is_refused_before_allocation() {
         let mut huge = Vec::new();
         huge.put_varint(1 << 40);
-        assert_eq!(Reader::new(&huge).bytes(16, "v"), Err(DecodeError::TooLong { what: "v", max: 16 }));
+        assert_eq!(
+            Reader::new(&huge).bytes(16, "v"),
+            Err(DecodeError::TooLong { what: "v", max: 16 })
+        );
         assert_eq!(Reader::new(&[9, 1]).bytes(16, "v"), Err(DecodeError::Truncated { what: "v" }));
     }
 }

@@ -1,9 +1,52 @@
-//! footpost-core
+//! Footpost's protocol and engine.
+//!
+//! Footpost carries sealed messages from phone to phone. This crate is all of it that thinks: it
+//! opens no socket, starts no thread, reads no clock and no random number generator. Whoever
+//! runs it, a phone's background service, a desktop daemon or a simulator with a thousand nodes,
+//! hands in time, randomness, frames and commands, and takes out frames, events and the time of
+//! the next wake-up. From the same inputs it makes the same outputs, byte for byte.
+//!
+//! Begin at [`Node`]: its documentation states the contract. A message goes in by
+//! [`Node::send`], is sealed into an [`Envelope`] for its recipient's [`Card`], waits in the
+//! store, and leaves by [`Node::poll_transmit`] on every link whose neighbour lacks it. A
+//! neighbour's frames come in by [`Node::handle_frame`]. Recipients find their mail by its hint,
+//! open it, and let an acknowledgement go that makes every carrier delete its copy.
+//!
+//! The rooms of the house, from the outside in: `node` orchestrates; `chat` is what people see;
+//! `routing` decides what goes to whom; `sync` finds out what a neighbour lacks; `link` is one
+//! neighbour session; `envelope` and `identity` are the cryptography; `store` is SQLite; `codec`
+//! is the wire's alphabet.
+
+mod chat;
+mod clock;
 mod codec;
+mod config;
+mod envelope;
+mod event;
+mod identity;
 mod link;
+mod node;
+mod routing;
+mod store;
 mod sync;
 mod time;
 
+pub use chat::{Contact, ContactError, ContactId, Message, MessageId, SendError, State};
 pub use codec::DecodeError;
-pub use link::{CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
+pub use config::{Config, ConfigError};
+pub use envelope::{
+    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
+    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
+    Priority, SealError, Sealed, TagMode, open, seal,
+};
+pub use event::{Event, Reason};
+pub use identity::{
+    CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
+    MAX_RELAYS, SealingTarget, Suite, TargetSecret, safety_number,
+};
+pub use link::{
+    CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
+};
+pub use node::{CarriedEnvelope, Neighbour, Node, OpenError, Stats};
+pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};

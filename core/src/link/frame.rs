@@ -1,0 +1,253 @@
+//! Frames: what one established Noise message carries, a kind byte first.
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::envelope::{AckProof, MAX_ENVELOPE_BYTES};
+use crate::link::noise::MAX_PAYLOAD_BYTES;
+
+/// The protocol version that this code speaks.
+pub(crate) const VERSION: u8 = 1;
+
+/// The most marks in one [`Hello`].
+pub(crate) const MAX_MARKS: usize = 16;
+
+/// The most short ids in one frame.
+pub(crate) const MAX_SHORT_IDS: usize = 1_024;
+
+/// The most acknowledgements of held envelopes in one [`Frame::Acks`].
+pub(crate) const MAX_HELD_ACKS: usize = 512;
+
+/// The most proven acknowledgements in one [`Frame::Acks`]: with [`MAX_HELD_ACKS`] they just fit
+/// the largest Noise message.
+pub(crate) const MAX_PROVEN_ACKS: usize = 256;
+
+/// The largest value of a variable-length integer (RFC 9000, section 16).
+const VARINT_MAX: u64 = (1 << 62) - 1;
+
+/// The highest battery class.
+const BATTERY_MAX: u8 = 4;
+
+/// Kinds from here on are extensions: whoever does not know them passes over them.
+const FIRST_EXTENSION: u8 = 0x40;
+
+pub(super) mod kind {
+    pub(in crate::link) const HELLO: u8 = 0x01;
+    pub(in crate::link) const PROOF: u8 = 0x02;
+    pub(in crate::link) const SYNC: u8 = 0x03;
+    pub(in crate::link) const ENVELOPE: u8 = 0x04;
+    pub(in crate::link) const ENVELOPE_PART: u8 = 0x05;
+    pub(in crate::link) const TAKEN: u8 = 0x06;
+    pub(in crate::link) const ACKS: u8 = 0x07;
+    pub(in crate::link) const OFFER: u8 = 0x08;
+    pub(in crate::link) const WANT: u8 = 0x09;
+    pub(in crate::link) const BYE: u8 = 0x0a;
+}
+
+/// One frame. What is large borrows from the decrypted message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// The first frame of each side.
+    Hello(Hello),
+    /// An identity signature over the handshake hash: only after a mark was recognised.
+    Proof { signature: [u8; 64] },
+    /// A message of the reconciliation, which has its own encoding.
+    Sync(&'a [u8]),
+    /// The beginning of an envelope, or the whole of it.
+    Envelope { age_s: u32, total_bytes: u32, first: &'a [u8] },
+    /// More of the envelope that began last.
+    EnvelopePart { bytes: &'a [u8] },
+    /// The sender has stored these envelopes durably.
+    Taken { short_ids: Vec<u64> },
+    /// Acknowledgements: of envelopes that the neighbour holds, `r` alone, found by its
+    /// commitment; of others, the proof.
+    Acks { held: Vec<[u8; 32]>, proofs: Vec<[u8; AckProof::LEN]> },
+    /// Envelopes that have come in since this link was reconciled.
+    Offer { short_ids: Vec<u64> },
+    /// Those of an [`Frame::Offer`] that the sender lacks.
+    Want { short_ids: Vec<u64> },
+    /// The sender is about to close the link.
+    Bye { reason: u8 },
+    /// An extension that this version does not know.
+    Unknown { kind: u8, body: &'a [u8] },
+}
+
+/// What a node tells every neighbour of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// The newest protocol version that the sender speaks, from 1: both then speak the older.
+    pub(crate) version: u8,
+    /// Whether the sender carries envelopes for strangers.
+    pub(crate) accepts_foreign: bool,
+    /// Free space for envelopes, in KiB; the wire saturates at 2^62 − 1.
+    pub(crate) free_kib: u64,
+    /// From 1, nearly empty, to 4, full or on mains; 0 is unknown.
+    pub(crate) battery: u8,
+    /// By these contacts recognise each other, and nobody else learns anything.
+    pub(crate) marks: Vec<[u8; 8]>,
+}
+
+impl<'a> Frame<'a> {
+    /// Appends the frame to `out`. The caller keeps each list within its bound.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => {
+                out.put_u8(kind::HELLO);
+                hello.encode(out);
+            }
+            Self::Proof { signature } => {
+                out.put_u8(kind::PROOF);
+                out.put(signature);
+            }
+            Self::Sync(body) => {
+                out.put_u8(kind::SYNC);
+                out.put_bytes(body);
+            }
+            Self::Envelope { age_s, total_bytes, first } => {
+                out.put_u8(kind::ENVELOPE);
+                out.put_u32(*age_s);
+                out.put_u32(*total_bytes);
+                out.put_bytes(first);
+            }
+            Self::EnvelopePart { bytes } => {
+                out.put_u8(kind::ENVELOPE_PART);
+                out.put_bytes(bytes);
+            }
+            Self::Taken { short_ids } => put_short_ids(out, kind::TAKEN, short_ids),
+            Self::Acks { held, proofs } => {
+                debug_assert!(held.len() <= MAX_HELD_ACKS && proofs.len() <= MAX_PROVEN_ACKS);
+                out.put_u8(kind::ACKS);
+                put_list(out, held);
+                put_list(out, proofs);
+            }
+            Self::Offer { short_ids } => put_short_ids(out, kind::OFFER, short_ids),
+            Self::Want { short_ids } => put_short_ids(out, kind::WANT, short_ids),
+            Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
+            Self::Unknown { kind, body } => {
+                out.put_u8(*kind);
+                out.put(body);
+            }
+        }
+    }
+
+    /// Reads exactly one frame, in its only encoding.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let frame = match reader.u8("frame kind")? {
+            kind::HELLO => Self::Hello(Hello::decode(&mut reader)?),
+            kind::PROOF => Self::Proof { signature: reader.array("proof signature")? },
+            kind::SYNC => Self::Sync(reader.bytes(MAX_PAYLOAD_BYTES, "sync body")?),
+            kind::ENVELOPE => envelope(&mut reader)?,
+            kind::ENVELOPE_PART => Self::EnvelopePart { bytes: chunk(&mut reader)? },
+            kind::TAKEN => Self::Taken { short_ids: short_ids(&mut reader)? },
+            kind::ACKS => Self::Acks {
+                held: list(&mut reader, MAX_HELD_ACKS, "acks of held envelopes")?.to_vec(),
+                proofs: list(&mut reader, MAX_PROVEN_ACKS, "ack proofs")?.to_vec(),
+            },
+            kind::OFFER => Self::Offer { short_ids: short_ids(&mut reader)? },
+            kind::WANT => Self::Want { short_ids: short_ids(&mut reader)? },
+            kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
+            kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
+            _ => return Err(DecodeError::Invalid { what: "frame kind" }),
+        };
+        reader.finish("frame")?;
+        Ok(frame)
+    }
+}
+
+impl Hello {
+    fn encode(&self, out: &mut Vec<u8>) {
+        debug_assert!(self.version > 0 && self.battery <= BATTERY_MAX);
+        debug_assert!(self.marks.len() <= MAX_MARKS);
+        out.put_u8(self.version);
+        out.put_u8(self.accepts_foreign.into());
+        out.put_varint(self.free_kib.min(VARINT_MAX));
+        out.put_u8(self.battery);
+        put_list(out, &self.marks);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            version: valid(reader.u8("version")?, "version", |v| v > 0)?,
+            accepts_foreign: valid(reader.u8("foreign mail")?, "foreign mail", |v| v <= 1)? == 1,
+            free_kib: reader.varint("free space")?,
+            battery: valid(reader.u8("battery")?, "battery", |v| v <= BATTERY_MAX)?,
+            marks: list(reader, MAX_MARKS, "marks")?.to_vec(),
+        })
+    }
+}
+
+/// How many short ids one frame of `max_payload_bytes` is sure to hold.
+pub(crate) fn short_ids_that_fit(max_payload_bytes: usize) -> usize {
+    let kind_and_count = 1 + 2;
+    (max_payload_bytes.saturating_sub(kind_and_count) / 8).min(MAX_SHORT_IDS)
+}
+
+/// How many of the waiting (held, proven) acknowledgements one [`Frame::Acks`] of
+/// `max_payload_bytes` is sure to hold. The held come first: they are small, and each frees
+/// space at the neighbour.
+pub(crate) fn acks_that_fit(
+    max_payload_bytes: usize,
+    held: usize,
+    proofs: usize,
+) -> (usize, usize) {
+    let kind_and_counts = 1 + 2 + 2;
+    let room = max_payload_bytes.saturating_sub(kind_and_counts);
+    let held = held.min(MAX_HELD_ACKS).min(room / 32);
+    let proofs = proofs.min(MAX_PROVEN_ACKS).min((room - held * 32) / AckProof::LEN);
+    (held, proofs)
+}
+
+fn envelope<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, DecodeError> {
+    let age_s = reader.u32("envelope age")?;
+    let total_bytes = reader.u32("envelope length")?;
+    if total_bytes as usize > MAX_ENVELOPE_BYTES {
+        return Err(DecodeError::TooLong { what: "envelope", max: MAX_ENVELOPE_BYTES });
+    }
+    let first = chunk(reader)?;
+    if first.len() > total_bytes as usize {
+        return Err(DecodeError::Invalid { what: "envelope length" });
+    }
+    Ok(Frame::Envelope { age_s, total_bytes, first })
+}
+
+/// Some of an envelope, never nothing: each frame must bring it nearer to its end.
+fn chunk<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let what = "envelope bytes";
+    let bytes = reader.bytes(MAX_PAYLOAD_BYTES, what)?;
+    if bytes.is_empty() { Err(DecodeError::Invalid { what }) } else { Ok(bytes) }
+}
+
+fn put_short_ids(out: &mut Vec<u8>, kind: u8, short_ids: &[u64]) {
+    debug_assert!(short_ids.len() <= MAX_SHORT_IDS);
+    out.put_u8(kind);
+    out.put_varint(short_ids.len() as u64);
+    for &id in short_ids {
+        out.put_u64(id);
+    }
+}
+
+fn short_ids(reader: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
+    let ids = list(reader, MAX_SHORT_IDS, "short ids")?;
+    Ok(ids.iter().copied().map(u64::from_be_bytes).collect())
+}
+
+fn put_list<const N: usize>(out: &mut Vec<u8>, items: &[[u8; N]]) {
+    out.put_varint(items.len() as u64);
+    out.put(items.as_flattened());
+}
+
+fn list<'a, const N: usize>(
+    reader: &mut Reader<'a>,
+    max: usize,
+    what: &'static str,
+) -> Result<&'a [[u8; N]], DecodeError> {
+    let count = reader.bounded(max, what)?;
+    let (items, _) = reader.take(count * N, what)?.as_chunks();
+    Ok(items)
+}
+
+fn valid(byte: u8, what: &'static str, is_valid: fn(u8) -> bool) -> Result<u8, DecodeError> {
+    if is_valid(byte) { Ok(byte) } else { Err(DecodeError::Invalid { what }) }
+}
+
+#[cfg(test)]
+mod tests;

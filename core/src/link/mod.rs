@@ -1,8 +1,13 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
-mod frame;
+pub(crate) mod frame;
 mod noise;
+mod reassembly;
+mod session;
 
+pub(crate) use noise::public_key;
+pub(crate) use session::Session;
+pub use session::Traffic;
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};
@@ -77,4 +82,21 @@ pub enum Violation {
     /// More than this node allows at once.
     #[error("too much: {0}")]
     Flood(&'static str),
+}
+
+/// Why the engine ended a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// The neighbour broke the protocol.
+    #[error("the neighbour broke the protocol: {0}")]
+    Violation(Violation),
+    /// The handshake took too long.
+    #[error("the handshake took too long")]
+    Timeout,
+    /// The keys of the day have rotated; meeting again is welcome.
+    #[error("the keys of the day have rotated")]
+    Epoch,
+    /// The neighbour said goodbye.
+    #[error("the neighbour closed the link")]
+    Bye,
 }

@@ -1,4 +1,38 @@
 //! Set reconciliation: what does each side of a link lack?
+//!
+//! Two neighbours hold sets of item ids that mostly agree. The initiator sends a [`sketch`] of
+//! its set inside the handshake; the responder estimates from it how much differs and answers
+//! with as many [`riblt`] symbols as decode that difference at once; the initiator decodes,
+//! pushes what the responder lacks and names what it wants itself. One round trip, a few bytes
+//! for each difference. Where so much differs that the whole list is shorter, the list goes out
+//! instead, which also bounds what a decoder that never finishes may cost.
+//!
+//! Everything runs on 64-bit short ids keyed from the handshake, so that nobody outside the
+//! session can aim a collision. Two items whose short ids collide by chance hide each other for
+//! one session; the next has another key.
 
+mod frame;
+mod prefixes;
+mod reconciler;
 mod riblt;
 mod sketch;
+
+pub(crate) use frame::SyncFrame;
+pub(crate) use reconciler::{Items, Reconciler};
+
+use siphasher::sip::SipHasher13;
+
+/// The id of an item within one session: SipHash-1-3 under the first half of the session's
+/// synchronisation key. The second half keys the coded symbols.
+pub(crate) fn short_id(sync_key: &[u8; 32], id: &[u8; 32]) -> u64 {
+    session_hashers(sync_key).0.hash(id)
+}
+
+fn session_hashers(sync_key: &[u8; 32]) -> (SipHasher13, SipHasher13) {
+    let [a, b, c, d] = [0, 8, 16, 24].map(|at| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&sync_key[at..at + 8]);
+        u64::from_le_bytes(word)
+    });
+    (SipHasher13::new_with_keys(a, b), SipHasher13::new_with_keys(c, d))
+}

@@ -1,0 +1,68 @@
+//! Contacts.
+
+use crate::identity::{CardError, Suite};
+use crate::store::{ContactRow, StoreError};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A contact of this node, numbered by its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContactId(pub i64);
+
+/// Somebody whose card this node holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Its number here.
+    pub id: ContactId,
+    /// The user's own name for them.
+    pub name: String,
+    /// Their address: see [`crate::Identity::address`].
+    pub address: String,
+    /// Whether the user has compared safety numbers with them.
+    pub verified: bool,
+    /// How the next message to them will be sealed.
+    pub suite: Suite,
+    /// When their card stops being usable.
+    pub card_expires: Timestamp,
+}
+
+impl From<ContactRow> for Contact {
+    fn from(row: ContactRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            address: row.identity.address(),
+            verified: row.verified,
+            suite: row.card.target().suite(),
+            card_expires: row.card.expires(),
+        }
+    }
+}
+
+/// Why a contact cannot be added or changed.
+#[derive(Debug, Error)]
+pub enum ContactError {
+    /// The card is unusable.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The card is too old.
+    #[error("this card has expired: ask for a new one")]
+    Expired,
+    /// One's own card.
+    #[error("this is your own card: give it to others, and add theirs")]
+    Own,
+    /// The name is empty, too long or has control characters.
+    #[error("a name has 1 to 48 bytes and no control characters")]
+    Name,
+    /// Somebody else has the name already.
+    #[error("there is another contact of this name: choose another name")]
+    NameTaken,
+    /// No such contact.
+    #[error("there is no such contact")]
+    Unknown,
+    /// The store cannot go on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,108 @@
+//! Messages and how far they have come.
+
+use super::ContactId;
+use crate::envelope::{Body, SealError};
+use crate::store::{MessageRow, StoreError};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A message in this node's store; later ones have higher numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(pub i64);
+
+/// How far a message has come: proven, never hoped. A state is only ever left for a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Sent: stored here, durable, not yet with anybody else.
+    Queued = 0,
+    /// Sent: others have stored it.
+    Carried = 1,
+    /// Sent: the recipient's own device has stored it, on a link proven to be theirs.
+    Handed = 2,
+    /// Sent: its lifetime has passed without an acknowledgement.
+    Expired = 3,
+    /// Sent: the recipient has opened it; the acknowledgement is verified.
+    Delivered = 4,
+    /// Sent: the recipient says that it was read.
+    Read = 5,
+    /// Received, not yet seen.
+    Received = 10,
+    /// Received and seen.
+    Seen = 11,
+}
+
+impl State {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        use State::{Carried, Delivered, Expired, Handed, Queued, Read, Received, Seen};
+        [Queued, Carried, Handed, Expired, Delivered, Read, Received, Seen]
+            .into_iter()
+            .find(|state| *state as u8 == byte)
+    }
+}
+
+/// A message as the application shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its number here.
+    pub id: MessageId,
+    /// The other side.
+    pub contact: ContactId,
+    /// Whether this node sent it.
+    pub outgoing: bool,
+    /// Names it on both sides.
+    pub uuid: [u8; 16],
+    /// What it says.
+    pub body: Body,
+    /// When it was written, by the writer's clock.
+    pub sent: Timestamp,
+    /// When it was stored here.
+    pub stored: Timestamp,
+    /// How far it has come.
+    pub state: State,
+    /// When its acknowledgement came.
+    pub delivered: Option<Timestamp>,
+    /// How many neighbours have stored it for this node.
+    pub carriers: u32,
+    /// How many of these are contacts.
+    pub carrier_contacts: u32,
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+
+    fn try_from(row: MessageRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            contact: row.contact,
+            outgoing: row.outgoing,
+            uuid: row.uuid,
+            body: Body::parse(row.kind, &row.content).map_err(|_| StoreError::Corrupt)?,
+            sent: row.sent,
+            stored: row.stored,
+            state: row.state,
+            delivered: row.delivered,
+            carriers: row.carriers,
+            carrier_contacts: row.carrier_contacts,
+        })
+    }
+}
+
+/// Why a message was not accepted for sending. Nothing was stored.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// No such contact.
+    #[error("there is no such contact: add their card first")]
+    UnknownContact,
+    /// Their card is too old to seal to.
+    #[error("the contact's card has expired: ask for a new one")]
+    CardExpired,
+    /// It cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The store cannot go on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,7 @@
+//! People and what they say to each other: the application's view.
+
+mod contact;
+mod message;
+
+pub use contact::{Contact, ContactError, ContactId};
+pub use message::{Message, MessageId, SendError, State};

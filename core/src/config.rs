@@ -1,0 +1,86 @@
+//! What an application may set.
+
+use crate::envelope::{MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A node's settings. Every default is meant for a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub(crate) lifetime_s: u32,
+    pub(crate) max_carried_bytes: u64,
+    pub(crate) max_carried_envelopes: u64,
+    pub(crate) ack_delay_max_ms: u64,
+    pub(crate) read_receipts: bool,
+    pub(crate) tag_mode: TagMode,
+}
+
+/// A setting that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// See [`Config::lifetime_s`].
+    #[error("the lifetime must be {MIN_LIFETIME_S} to {MAX_LIFETIME_S} seconds")]
+    Lifetime,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lifetime_s: 7 * 24 * 60 * 60,
+            max_carried_bytes: 64 * 1024 * 1024,
+            max_carried_envelopes: 50_000,
+            ack_delay_max_ms: 2 * 60 * 1000,
+            read_receipts: false,
+            tag_mode: TagMode::Hidden,
+        }
+    }
+}
+
+impl Config {
+    /// How long one's own messages live, in seconds; 7 days unless set. A contact's card may end
+    /// them sooner.
+    ///
+    /// # Errors
+    /// [`ConfigError::Lifetime`] outside [`MIN_LIFETIME_S`]`..=`[`MAX_LIFETIME_S`].
+    pub fn lifetime_s(&mut self, seconds: u32) -> Result<&mut Self, ConfigError> {
+        if !(MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&seconds) {
+            return Err(ConfigError::Lifetime);
+        }
+        self.lifetime_s = seconds;
+        Ok(self)
+    }
+
+    /// The space for other people's mail, in bytes; 64 MiB unless set. Zero carries for nobody.
+    pub fn max_carried_bytes(&mut self, bytes: u64) -> &mut Self {
+        self.max_carried_bytes = bytes;
+        self
+    }
+
+    /// The number of other people's envelopes; 50,000 unless set. Four times as many tombstones are
+    /// kept.
+    pub fn max_carried_envelopes(&mut self, count: u64) -> &mut Self {
+        self.max_carried_envelopes = count;
+        self
+    }
+
+    /// Acknowledgements that strangers would see leave after a random delay of up to this many
+    /// milliseconds; 2 minutes unless set. It hides who the recipient was, at the price of
+    /// later deletion.
+    pub fn ack_delay_max_ms(&mut self, ms: u64) -> &mut Self {
+        self.ack_delay_max_ms = ms;
+        self
+    }
+
+    /// Whether [`crate::Node::mark_seen`] tells the sender; off unless set.
+    pub fn read_receipts(&mut self, on: bool) -> &mut Self {
+        self.read_receipts = on;
+        self
+    }
+
+    /// What one's own envelopes show to home relays; hidden unless set.
+    pub fn tag_mode(&mut self, mode: TagMode) -> &mut Self {
+        self.tag_mode = mode;
+        self
+    }
+}

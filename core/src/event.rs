@@ -1,0 +1,66 @@
+//! What a node tells: committed facts, in order.
+
+use crate::chat::{ContactId, MessageId, State};
+use crate::link::{CloseReason, LinkId};
+
+/// A committed fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message has come in and is stored.
+    Received {
+        /// The message.
+        message: MessageId,
+        /// Who wrote it.
+        contact: ContactId,
+    },
+    /// A sent message has come further, or one more neighbour carries it.
+    Progress {
+        /// The message.
+        message: MessageId,
+        /// How far it is now.
+        state: State,
+    },
+    /// A stranger's first message brought their card; they are a contact now, under a placeholder
+    /// name, unverified.
+    StrangerAdded {
+        /// The new contact.
+        contact: ContactId,
+    },
+    /// A neighbour's handshake is complete.
+    NeighbourUp {
+        /// Its link.
+        link: LinkId,
+    },
+    /// A neighbour has proven to be a contact.
+    NeighbourProven {
+        /// Its link.
+        link: LinkId,
+        /// Who it is.
+        contact: ContactId,
+    },
+    /// The engine has ended a link: the transport sends what is left for it, closes it, and reports
+    /// it down.
+    LinkClosed {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Link keys and postmark are new: transports rotate their visible names and addresses.
+    EpochRotated,
+}
+
+/// Why a node wants to be woken: see [`crate::Node::poll_timeout`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// An envelope expires.
+    Expiry,
+    /// An acknowledgement's delay is over.
+    Acknowledgement,
+    /// A tombstone can be forgotten.
+    Tombstone,
+    /// The day ends: link keys and postmark rotate.
+    Epoch,
+    /// A handshake takes too long.
+    Handshake,
+}

@@ -1,0 +1,14 @@
+//! Who a node is: its long-term key, the targets that others seal to, and the card that
+//! carries both.
+
+mod card;
+mod keys;
+mod target;
+
+pub use card::{CARD_LIFE_DAYS, Card, CardError, MAX_NAME_BYTES, MAX_RELAY_BYTES, MAX_RELAYS};
+pub use keys::{Identity, IdentityKey, safety_number};
+pub use target::{SealingTarget, Suite, TargetSecret};
+
+pub(crate) use card::CardDraft;
+pub(crate) use keys::verify_strict;
+pub(crate) use target::mac8;

@@ -1,0 +1,206 @@
+//! Sealing targets: the KEM keys and seeds that envelopes are sealed to.
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::time::Timestamp;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem, Serializable};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// How an envelope is sealed. A target fixes its suite: nothing is negotiated, so nothing can be
+/// downgraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suite {
+    /// DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (RFC 9180).
+    X25519 = 1,
+    /// X-Wing: ML-KEM-768 and X25519 in one (draft-connolly-cfrg-xwing-kem), then as above.
+    XWing = 2,
+}
+
+impl Suite {
+    pub(crate) fn from_byte(byte: u8) -> Result<Self, DecodeError> {
+        match byte {
+            1 => Ok(Self::X25519),
+            2 => Ok(Self::XWing),
+            _ => Err(DecodeError::Invalid { what: "suite" }),
+        }
+    }
+
+    /// Length of a KEM public key, in bytes.
+    pub const fn public_key_len(self) -> usize {
+        match self {
+            Self::X25519 => 32,
+            Self::XWing => 1216,
+        }
+    }
+
+    /// Length of an encapsulation, in bytes.
+    pub const fn encapsulation_len(self) -> usize {
+        match self {
+            Self::X25519 => 32,
+            Self::XWing => 1120,
+        }
+    }
+}
+
+/// Where others seal to: known to everybody who holds the card or message that carries it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealingTarget {
+    pub(crate) suite: Suite,
+    pub(crate) public_key: Vec<u8>,
+    pub(crate) seed: [u8; 32],
+    pub(crate) counter: u64,
+    pub(crate) end: Timestamp,
+}
+
+impl SealingTarget {
+    /// How mail to this target is sealed.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// When the target's secret is destroyed: every envelope sealed to it expires before.
+    pub fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.suite as u8);
+        out.put(&self.public_key);
+        out.put(&self.seed);
+        out.put_varint(self.counter);
+        out.put_u32(self.end.minutes());
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let suite = Suite::from_byte(reader.u8("suite")?)?;
+        Ok(Self {
+            suite,
+            public_key: reader.take(suite.public_key_len(), "target key")?.to_vec(),
+            seed: reader.array("target seed")?,
+            counter: reader.varint("target counter")?,
+            end: Timestamp(u64::from(reader.u32("target end")?) * 60_000),
+        })
+    }
+
+    /// Whether the KEM key is one that can be sealed to: for every target from outside.
+    pub(crate) fn is_valid(&self) -> bool {
+        match self.suite {
+            // RFC 9180, section 7.1.4: points of small order are refused on receipt, not at first
+            // use.
+            Suite::X25519 => <[u8; 32]>::try_from(&*self.public_key).is_ok_and(|key| {
+                x25519_dalek::StaticSecret::from([1; 32])
+                    .diffie_hellman(&x25519_dalek::PublicKey::from(key))
+                    .was_contributory()
+            }),
+            Suite::XWing => <XWing as Kem>::PublicKey::from_bytes(&self.public_key).is_ok(),
+        }
+    }
+
+    pub(crate) fn key_hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.public_key).into()
+    }
+
+    /// The HPKE pre-shared key (RFC 9180, section 5.1): it never crosses the mesh.
+    pub(crate) fn psk(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(b"footpost/1 psk")
+    }
+
+    /// The key under which a recipient recognises its mail.
+    pub(crate) fn hint_key(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(b"footpost/1 hint")
+    }
+
+    /// The mailbox tag of the day: for mail on its way to home relays.
+    pub(crate) fn mailbox_tag(&self, day: u32) -> [u8; 8] {
+        mac8(&self.derive(b"footpost/1 mailbox tag"), &[&day.to_be_bytes()])
+    }
+
+    /// The mark by which holders of this target's card recognise its owner on a link.
+    pub(crate) fn link_mark(&self, handshake_hash: &[u8; 32], role: u8) -> [u8; 8] {
+        mac8(&self.derive(b"footpost/1 link mark"), &[handshake_hash, &[role]])
+    }
+
+    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, &self.seed)
+            .expand(label, &mut *key)
+            .expect("32 bytes are within HKDF's limit");
+        key
+    }
+}
+
+impl fmt::Debug for SealingTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingTarget({:?} #{}, …)", self.suite, self.counter)
+    }
+}
+
+impl Drop for SealingTarget {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
+/// A target and the secret that opens what is sealed to it.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct TargetSecret {
+    #[zeroize(skip)] // wipes its own seed
+    pub(crate) target: SealingTarget,
+    pub(crate) kem_secret: [u8; 32],
+    pub(crate) hint_key: [u8; 32],
+}
+
+impl TargetSecret {
+    /// A fresh target that ends at `end` (kept to the minute).
+    pub fn generate(suite: Suite, counter: u64, end: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let mut rng = rng;
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let (kem_secret, public_key) = match suite {
+            Suite::X25519 => key_pair::<X25519HkdfSha256>(&mut rng),
+            Suite::XWing => key_pair::<XWing>(&mut rng),
+        };
+        let end = Timestamp(u64::from(end.minutes()) * 60_000);
+        Self::new(SealingTarget { suite, public_key, seed, counter, end }, kem_secret)
+    }
+
+    pub(crate) fn new(target: SealingTarget, kem_secret: [u8; 32]) -> Self {
+        let hint_key = *target.hint_key();
+        Self { target, kem_secret, hint_key }
+    }
+
+    /// The public part, for cards and messages.
+    pub fn target(&self) -> &SealingTarget {
+        &self.target
+    }
+}
+
+impl fmt::Debug for TargetSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TargetSecret({:?})", self.target)
+    }
+}
+
+/// HMAC-SHA256, cut to 8 bytes: enough to find, never trusted to prove.
+pub(crate) fn mac8(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 8] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    let full = mac.finalize().into_bytes();
+    *full.first_chunk().expect("SHA-256 is longer than 8 bytes")
+}
+
+fn key_pair<K: Kem>(rng: &mut &mut dyn CryptoRng) -> ([u8; 32], Vec<u8>) {
+    let (secret, public) = K::gen_keypair_with_rng(rng);
+    let secret = Zeroizing::new(secret.to_bytes());
+    let secret = secret.as_slice().try_into().expect("both suites' secrets are 32 bytes");
+    (secret, public.to_bytes().to_vec())
+}

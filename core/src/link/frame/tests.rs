@@ -1,0 +1,201 @@
+use super::*;
+use data_encoding::HEXLOWER;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+
+fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    bytes
+}
+
+/// Checks that `frame` comes back whole, that no part of it alone is a frame, and that nothing
+/// may follow it.
+fn check(frame: &Frame<'_>) {
+    let mut bytes = encoded(frame);
+    assert!(bytes.len() <= MAX_PAYLOAD_BYTES);
+    assert_eq!(Frame::decode(&bytes).as_ref(), Ok(frame));
+    for len in 0..bytes.len() {
+        assert!(matches!(Frame::decode(&bytes[..len]), Err(DecodeError::Truncated { .. })));
+    }
+    bytes.push(0);
+    assert_eq!(Frame::decode(&bytes), Err(DecodeError::Trailing { what: "frame" }));
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    (1..=u8::MAX, any::<bool>(), 0..=VARINT_MAX, 0..=BATTERY_MAX, vec(any::<[u8; 8]>(), 0..=16))
+        .prop_map(|(version, accepts_foreign, free_kib, battery, marks)| Hello {
+            version,
+            accepts_foreign,
+            free_kib,
+            battery,
+            marks,
+        })
+}
+
+fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    vec(any::<u8>(), N).prop_map(|bytes| bytes.try_into().unwrap())
+}
+
+proptest! {
+    #[test]
+    fn hello_round_trips(hello in hello()) {
+        check(&Frame::Hello(hello));
+    }
+
+    #[test]
+    fn bytes_round_trip(bytes in vec(any::<u8>(), 1..300), age_s: u32, more in 0..65_236_u32) {
+        check(&Frame::Sync(&bytes));
+        check(&Frame::EnvelopePart { bytes: &bytes });
+        let total_bytes = bytes.len() as u32 + more;
+        check(&Frame::Envelope { age_s, total_bytes, first: &bytes });
+    }
+
+    #[test]
+    fn lists_round_trip(
+        short_ids in vec(any::<u64>(), 0..100),
+        held in vec(array(), 0..20),
+        proofs in vec(array(), 0..5),
+    ) {
+        check(&Frame::Taken { short_ids: short_ids.clone() });
+        check(&Frame::Offer { short_ids: short_ids.clone() });
+        check(&Frame::Want { short_ids });
+        check(&Frame::Acks { held, proofs });
+    }
+
+    #[test]
+    fn small_frames_round_trip(signature in array(), reason: u8) {
+        check(&Frame::Proof { signature });
+        check(&Frame::Bye { reason });
+    }
+
+    #[test]
+    fn extensions_are_passed_over_whole(kind in FIRST_EXTENSION.., body in vec(any::<u8>(), 0..99)) {
+        let frame = Frame::Unknown { kind, body: &body };
+        let bytes = encoded(&frame);
+        prop_assert_eq!(Frame::decode(&bytes), Ok(frame));
+    }
+
+    /// Whatever parses is in its only encoding.
+    #[test]
+    fn arbitrary_bytes_never_panic(kind in 0..0x48_u8, body in vec(any::<u8>(), 0..600)) {
+        let bytes = [&[kind], &body[..]].concat();
+        if let Ok(frame) = Frame::decode(&bytes) {
+            prop_assert_eq!(encoded(&frame), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_fit_fits(payload in 0..65_519_usize, held in 0..2_000_usize, proofs in 0..500_usize) {
+        let ids = short_ids_that_fit(payload);
+        let want = encoded(&Frame::Want { short_ids: vec![0; ids] });
+        prop_assert!(ids == 0 || want.len() <= payload);
+        let (held, proofs) = acks_that_fit(payload, held, proofs);
+        let acks = Frame::Acks { held: vec![[0; 32]; held], proofs: vec![[0; 176]; proofs] };
+        prop_assert!(held + proofs == 0 || encoded(&acks).len() <= payload);
+    }
+}
+
+#[test]
+fn full_lists_fit_the_largest_message() {
+    let full = MAX_PAYLOAD_BYTES;
+    assert_eq!(short_ids_that_fit(full), MAX_SHORT_IDS);
+    assert_eq!(acks_that_fit(full, 9_999, 9_999), (MAX_HELD_ACKS, MAX_PROVEN_ACKS));
+    let acks = Frame::Acks {
+        held: vec![[1; 32]; MAX_HELD_ACKS],
+        proofs: vec![[2; AckProof::LEN]; MAX_PROVEN_ACKS],
+    };
+    assert!(encoded(&acks).len() <= full);
+    assert_eq!(Frame::decode(&encoded(&acks)), Ok(acks));
+}
+
+#[test]
+fn free_space_saturates() {
+    let hello = |free_kib| {
+        Frame::Hello(Hello {
+            version: VERSION,
+            accepts_foreign: true,
+            free_kib,
+            battery: 0,
+            marks: vec![],
+        })
+    };
+    assert_eq!(Frame::decode(&encoded(&hello(u64::MAX))), Ok(hello(VARINT_MAX)));
+}
+
+#[derive(Deserialize)]
+struct Vectors {
+    valid: Vec<Valid>,
+    invalid: Vec<Invalid>,
+}
+
+#[derive(Deserialize)]
+struct Valid {
+    frame: Value,
+    bytes: String,
+}
+
+#[derive(Deserialize)]
+struct Invalid {
+    why: String,
+    bytes: String,
+    error: String,
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
+
+fn arrays<const N: usize>(value: &Value) -> Vec<[u8; N]> {
+    value.as_array().unwrap().iter().map(|item| hex(item).try_into().unwrap()).collect()
+}
+
+/// The frame that a vector describes; `bytes` holds its byte strings.
+fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
+    let number = |field: &str| frame[field].as_u64().unwrap();
+    let short_ids = || arrays(&frame["short_ids"]).into_iter().map(u64::from_be_bytes).collect();
+    match frame["kind"].as_str().unwrap() {
+        "hello" => Frame::Hello(Hello {
+            version: number("version") as u8,
+            accepts_foreign: frame["accepts_foreign"].as_bool().unwrap(),
+            free_kib: number("free_kib"),
+            battery: number("battery") as u8,
+            marks: arrays(&frame["marks"]),
+        }),
+        "proof" => Frame::Proof { signature: hex(&frame["signature"]).try_into().unwrap() },
+        "sync" => Frame::Sync(bytes),
+        "envelope" => Frame::Envelope {
+            age_s: number("age_s") as u32,
+            total_bytes: number("total_bytes") as u32,
+            first: bytes,
+        },
+        "envelope_part" => Frame::EnvelopePart { bytes },
+        "taken" => Frame::Taken { short_ids: short_ids() },
+        "acks" => Frame::Acks { held: arrays(&frame["held"]), proofs: arrays(&frame["proofs"]) },
+        "offer" => Frame::Offer { short_ids: short_ids() },
+        "want" => Frame::Want { short_ids: short_ids() },
+        "bye" => Frame::Bye { reason: number("reason") as u8 },
+        "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
+        other => panic!("no such kind: {other}"),
+    }
+}
+
+#[test]
+fn vectors_hold_both_ways() {
+    let vectors: Vectors =
+        serde_json::from_str(include_str!("../../../../tests/vectors/frames.json")).unwrap();
+    for Valid { frame, bytes } in &vectors.valid {
+        let field = frame.get("bytes").map(hex).unwrap_or_default();
+        let frame = described(frame, &field);
+        assert_eq!(HEXLOWER.encode(&encoded(&frame)), *bytes);
+        assert_eq!(Frame::decode(&HEXLOWER.decode(bytes.as_bytes()).unwrap()), Ok(frame));
+    }
+    for Invalid { why, bytes, error } in &vectors.invalid {
+        let outcome = Frame::decode(&HEXLOWER.decode(bytes.as_bytes()).unwrap())
+            .map_err(|error| error.to_string())
+            .map(|frame| format!("{frame:?}"));
+        assert_eq!(outcome, Err(error.clone()), "{why}");
+    }
+}

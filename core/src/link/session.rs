@@ -1,0 +1,288 @@
+//! A session: the state of one link, and what waits to go out on it.
+//!
+//! The session knows frames, order and bounds; what frames mean is the node's business.
+
+use super::frame::{Frame, Hello, MAX_SHORT_IDS, acks_that_fit, kind, short_ids_that_fit};
+use super::noise::Noise;
+use super::reassembly::{Reassembly, frame_at};
+use super::{CloseReason, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
+use crate::chat::{ContactId, MessageId};
+use crate::envelope::AckProof;
+use crate::routing::TransferOrder;
+use crate::store::SteadyMs;
+use crate::sync::Reconciler;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Noise adds a tag of this length to every frame.
+const TAG_BYTES: usize = 16;
+/// Offers that a neighbour has not answered; older ones are forgotten and found by the next
+/// reconciliation.
+const MAX_OPEN_OFFERS: usize = 16_384;
+
+pub(crate) struct Session {
+    pub(crate) info: LinkInfo,
+    pub(crate) noise: Noise,
+    pub(crate) reassembly: Reassembly,
+    /// When a handshake that is not over by then is given up.
+    pub(crate) handshake_deadline: SteadyMs,
+    pub(crate) hello: Option<Hello>,
+    /// Whose mark the neighbour has shown, before it has proven to be them.
+    pub(crate) marked: Option<ContactId>,
+    /// Whom the neighbour has proven to be.
+    pub(crate) contact: Option<ContactId>,
+    /// Present from the moment at which this node's items were counted: whatever comes in later is
+    /// offered one by one.
+    pub(crate) reconciler: Option<Reconciler>,
+    pub(crate) closed: Option<CloseReason>,
+    /// Own mail on its way to this neighbour, by the head of its id, until it says «taken».
+    pub(crate) in_flight: BTreeMap<u64, MessageId>,
+    /// Offered to the neighbour and not asked for yet.
+    pub(crate) offered: BTreeSet<u64>,
+    /// Offered by the neighbour while another link was already bringing it.
+    pub(crate) passed_over: BTreeSet<u64>,
+    /// Since the node last looked.
+    traffic: Traffic,
+    outbox: Outbox,
+}
+
+/// Frame bytes that have gone out, by what they were for; framing and authentication included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Handshakes, without the reconciliation's sketch.
+    pub handshake_bytes: u64,
+    /// Finding out what either side lacks.
+    pub sync_bytes: u64,
+    /// Envelopes.
+    pub envelope_bytes: u64,
+    /// Acknowledgements.
+    pub ack_bytes: u64,
+    /// Greetings, proofs, receipts, offers.
+    pub other_bytes: u64,
+}
+
+impl Traffic {
+    /// All of them.
+    pub fn total_bytes(&self) -> u64 {
+        self.handshake_bytes
+            + self.sync_bytes
+            + self.envelope_bytes
+            + self.ack_bytes
+            + self.other_bytes
+    }
+
+    pub(crate) fn merge(&mut self, more: Self) {
+        self.handshake_bytes += more.handshake_bytes;
+        self.sync_bytes += more.sync_bytes;
+        self.envelope_bytes += more.envelope_bytes;
+        self.ack_bytes += more.ack_bytes;
+        self.other_bytes += more.other_bytes;
+    }
+
+    fn add(&mut self, payload: &[u8], bytes: u64) {
+        let Some(&kind) = payload.first() else { return };
+        *match kind {
+            kind::SYNC => &mut self.sync_bytes,
+            kind::ENVELOPE | kind::ENVELOPE_PART => &mut self.envelope_bytes,
+            kind::ACKS => &mut self.ack_bytes,
+            _ => &mut self.other_bytes,
+        } += bytes;
+    }
+}
+
+/// Everything that waits for the link to be writable, in the order in which it goes.
+#[derive(Default)]
+struct Outbox {
+    /// Handshake messages, encrypted already.
+    handshake: VecDeque<Vec<u8>>,
+    /// Single frames, encoded.
+    control: VecDeque<Vec<u8>>,
+    held_acks: VecDeque<[u8; 32]>,
+    ack_proofs: VecDeque<AckProof>,
+    taken: VecDeque<u64>,
+    wants: VecDeque<u64>,
+    offers: VecDeque<u64>,
+    transfers: BTreeSet<TransferOrder>,
+    current: Option<Transfer>,
+}
+
+/// An envelope on its way out, cut into frames as the link takes them.
+struct Transfer {
+    bytes: Vec<u8>,
+    age_s: u32,
+    offset: usize,
+}
+
+impl Session {
+    pub(crate) fn new(
+        info: LinkInfo,
+        static_secret: &[u8; 32],
+        seed: [u8; 32],
+        handshake_deadline: SteadyMs,
+    ) -> Result<Self, Violation> {
+        let mut session = Self {
+            info,
+            noise: Noise::new(info.role, static_secret, seed),
+            reassembly: Reassembly::default(),
+            handshake_deadline,
+            hello: None,
+            marked: None,
+            contact: None,
+            reconciler: None,
+            closed: None,
+            in_flight: BTreeMap::new(),
+            offered: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
+            traffic: Traffic::default(),
+            outbox: Outbox::default(),
+        };
+        if info.role == Role::Initiator {
+            session.write_handshake(&[])?;
+        }
+        Ok(session)
+    }
+
+    /// `sketch` is the reconciliation's, and only the third message has room for one.
+    pub(crate) fn write_handshake(&mut self, sketch: &[u8]) -> Result<(), Violation> {
+        let message = self.noise.write(sketch)?;
+        self.traffic.sync_bytes += sketch.len() as u64;
+        self.traffic.handshake_bytes += (message.len() - sketch.len()) as u64;
+        self.outbox.handshake.push_back(message);
+        Ok(())
+    }
+
+    /// The longest payload of one frame, in bytes.
+    pub(crate) fn max_payload_bytes(&self) -> usize {
+        self.info.max_frame_bytes.clamp(MIN_FRAME_BYTES, u16::MAX.into()) - TAG_BYTES
+    }
+
+    /// Whether new mail is offered here: the neighbour has been counted and is not leaving.
+    pub(crate) fn is_live(&self) -> bool {
+        self.reconciler.is_some() && self.closed.is_none()
+    }
+
+    pub(crate) fn push_control(&mut self, frame: &Frame<'_>) {
+        let mut payload = Vec::new();
+        frame.encode(&mut payload);
+        self.outbox.control.push_back(payload);
+    }
+
+    pub(crate) fn push_held_ack(&mut self, r: [u8; 32]) {
+        self.outbox.held_acks.push_back(r);
+    }
+
+    pub(crate) fn push_ack_proof(&mut self, proof: AckProof) {
+        self.outbox.ack_proofs.push_back(proof);
+    }
+
+    pub(crate) fn push_taken(&mut self, head: u64) {
+        self.outbox.taken.push_back(head);
+    }
+
+    pub(crate) fn push_want(&mut self, head: u64) {
+        self.outbox.wants.push_back(head);
+    }
+
+    pub(crate) fn push_offer(&mut self, head: u64) {
+        if self.offered.len() == MAX_OPEN_OFFERS {
+            self.offered.pop_first();
+        }
+        self.offered.insert(head);
+        self.outbox.offers.push_back(head);
+    }
+
+    pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
+        self.outbox.transfers.insert(order);
+    }
+
+    /// Ends the session: what waits is dropped, but for one last frame.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        self.closed = Some(reason);
+        self.outbox = Outbox::default();
+        if self.noise.is_established() && !matches!(reason, CloseReason::Violation(_)) {
+            self.push_control(&Frame::Bye { reason: 0 });
+        }
+    }
+
+    /// The next envelope to send, unless one is still under way: the caller fetches it from the
+    /// store and calls [`Session::begin_transfer`]. Small frames go first: see
+    /// [`Session::poll_small`].
+    pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
+        if self.outbox.current.is_some() { None } else { self.outbox.transfers.pop_first() }
+    }
+
+    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, age_s: u32) {
+        self.outbox.current = Some(Transfer { bytes, age_s, offset: 0 });
+    }
+
+    /// The next frame that is no envelope: handshake, control, acknowledgements, receipts, wishes,
+    /// offers.
+    pub(crate) fn poll_small(&mut self) -> Option<Vec<u8>> {
+        if let Some(message) = self.outbox.handshake.pop_front() {
+            return Some(message);
+        }
+        if !self.noise.is_established() {
+            return None;
+        }
+        let payload = match self.outbox.control.pop_front() {
+            Some(payload) => payload,
+            None => self.pop_list()?,
+        };
+        self.encrypt(&payload)
+    }
+
+    /// The next piece of the envelope under way.
+    pub(crate) fn poll_transfer(&mut self) -> Option<Vec<u8>> {
+        let max_payload_bytes = self.max_payload_bytes();
+        let transfer = self.outbox.current.as_mut()?;
+        let mut payload =
+            Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + TAG_BYTES);
+        let (frame, next) =
+            frame_at(&transfer.bytes, transfer.age_s, transfer.offset, max_payload_bytes)?;
+        frame.encode(&mut payload);
+        transfer.offset = next;
+        if next == transfer.bytes.len() {
+            self.outbox.current = None;
+        }
+        self.encrypt(&payload)
+    }
+
+    /// What has gone out since this was last asked.
+    pub(crate) fn take_traffic(&mut self) -> Traffic {
+        std::mem::take(&mut self.traffic)
+    }
+
+    fn encrypt(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        // Only a session that has failed refuses; it is closed already.
+        let frame = self.noise.write(payload).ok()?;
+        self.traffic.add(payload, frame.len() as u64);
+        Some(frame)
+    }
+
+    fn pop_list(&mut self) -> Option<Vec<u8>> {
+        let max_payload_bytes = self.max_payload_bytes();
+        let outbox = &mut self.outbox;
+        let (held, proofs) =
+            acks_that_fit(max_payload_bytes, outbox.held_acks.len(), outbox.ack_proofs.len());
+        let most = short_ids_that_fit(max_payload_bytes).min(MAX_SHORT_IDS);
+        let frame = if held + proofs > 0 {
+            Frame::Acks {
+                held: outbox.held_acks.drain(..held).collect(),
+                proofs: outbox.ack_proofs.drain(..proofs).map(|proof| proof.0).collect(),
+            }
+        } else if let Some(short_ids) = drain(&mut outbox.taken, most) {
+            Frame::Taken { short_ids }
+        } else if let Some(short_ids) = drain(&mut outbox.wants, most) {
+            Frame::Want { short_ids }
+        } else {
+            Frame::Offer { short_ids: drain(&mut outbox.offers, most)? }
+        };
+        let mut payload = Vec::new();
+        frame.encode(&mut payload);
+        Some(payload)
+    }
+}
+
+fn drain(queue: &mut VecDeque<u64>, most: usize) -> Option<Vec<u64>> {
+    (!queue.is_empty()).then(|| queue.drain(..most.min(queue.len())).collect())
+}

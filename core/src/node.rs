@@ -1,0 +1,226 @@
+//! The node: the one place where links, mail, people and time come together.
+
+mod acks;
+mod links;
+mod mail;
+mod people;
+mod upkeep;
+mod view;
+
+pub use view::{CarriedEnvelope, Neighbour, Stats};
+
+use crate::clock::{Clock, Moment};
+use crate::config::Config;
+use crate::envelope::Postmark;
+use crate::event::Event;
+use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
+use crate::link::{LinkId, Session, Traffic, Violation};
+use crate::store::{Carried, Durability, Own, Store, StoreError, StorePath};
+use crate::time::Timestamp;
+use rand_core::CryptoRng;
+use std::collections::{BTreeMap, VecDeque};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The engine: one identity, its store and its links. It performs no I/O but on its database.
+///
+/// Its methods fall into four families:
+///
+/// - **getters**, such as [`Node::messages`] and [`Node::stats`];
+/// - **commands** of the application, such as [`Node::send`]: what they accept is durable when
+///   they return;
+/// - **inputs** from the transports, `handle_*`: they gather in one open transaction, so that a
+///   busy node pays for one commit per batch, until [`Node::commit`];
+/// - **polls**, asked after each commit in the order [`Node::poll_transmit`] for every writable
+///   link, [`Node::poll_event`], [`Node::poll_timeout`]. While inputs wait for their commit, the
+///   first two have nothing to say: a frame or an event leaves only after the transaction that
+///   caused it.
+///
+/// `now` is the wall clock at each call. It may be wrong and may jump: ages and deadlines run on
+/// the node's own steady time (see [`Node::handle_clock_step`]).
+///
+/// A neighbour that breaks the protocol loses its link; that is never an error here. A
+/// [`StoreError`] is final: drop the node, and open it again once the cause is gone.
+pub struct Node {
+    store: Store,
+    config: Config,
+    rng: Box<dyn CryptoRng + Send>,
+    key: IdentityKey,
+    identity: Identity,
+    name: Option<String>,
+    /// Own cards with their secrets, the newest first; never empty.
+    cards: Vec<(Card, TargetSecret)>,
+    clock: Clock,
+    epoch: Epoch,
+    links: BTreeMap<LinkId, Session>,
+    /// Offered envelopes, by the head of their ids, and the link that is bringing each.
+    wanted: BTreeMap<u64, LinkId>,
+    /// Use of the quotas, kept in step with the store.
+    foreign_envelopes: u64,
+    foreign_bytes: u64,
+    tombstones: u64,
+    sent: Traffic,
+    received_bytes: u64,
+    events: VecDeque<Event>,
+}
+
+/// What a day's neighbours and carriers can recognise this node by; all of it rotates together.
+struct Epoch {
+    day: u32,
+    link_secret: Zeroizing<[u8; 32]>,
+    postmark: Postmark,
+}
+
+impl Epoch {
+    fn new(day: u32, rng: &mut dyn CryptoRng) -> Self {
+        let mut link_secret = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *link_secret);
+        Self { day, link_secret, postmark: Postmark::generate(rng) }
+    }
+}
+
+/// Why a node cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who is to blame when an input cannot be processed.
+enum Fault {
+    Neighbour(Violation),
+    Store(StoreError),
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Self::Neighbour(violation)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<crate::codec::DecodeError> for Fault {
+    fn from(error: crate::codec::DecodeError) -> Self {
+        Self::Neighbour(error.into())
+    }
+}
+
+impl Node {
+    /// Opens the node whose store is at `path`; a new store gets a new identity.
+    ///
+    /// `rng` must be cryptographically secure in earnest, and seeded alike for a replay.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(
+        path: &StorePath,
+        config: Config,
+        mut rng: Box<dyn CryptoRng + Send>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let mut store = Store::open(path)?;
+        let own = match store.own()? {
+            Some(own) => own,
+            None => Self::create(&mut store, &mut *rng, now)?,
+        };
+        let (foreign_envelopes, foreign_bytes) = store.foreign_use()?;
+        let mut node = Self {
+            identity: own.key.identity(),
+            key: own.key,
+            name: own.name,
+            cards: store.own_cards()?,
+            clock: Clock::resume(own.steady_lead_ms, own.wall_seen),
+            epoch: Epoch::new(now.day(), &mut *rng),
+            links: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            foreign_envelopes,
+            foreign_bytes,
+            tombstones: store.tombstone_count()?,
+            sent: Traffic::default(),
+            received_bytes: 0,
+            events: VecDeque::new(),
+            store,
+            config,
+            rng,
+        };
+        let now = node.begin(now, Durability::Power)?;
+        node.renew_cards(now)?;
+        node.commit()?;
+        Ok(node)
+    }
+
+    fn create(
+        store: &mut Store,
+        rng: &mut dyn CryptoRng,
+        now: Timestamp,
+    ) -> Result<Own, StoreError> {
+        let key = IdentityKey::generate(rng);
+        let own = Own { key, name: None, wall_seen: now, steady_lead_ms: 0 };
+        store.require(Durability::Power)?;
+        store.insert_own(&own)?;
+        store.commit()?;
+        Ok(own)
+    }
+
+    /// Makes all inputs since the last commit durable; only then do they show in the polls.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.store.commit()
+    }
+
+    /// The next committed fact.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if self.store.is_open() { None } else { self.events.pop_front() }
+    }
+
+    /// The wall clock was set by `step_ms` (negative: back) without that time having passed. A
+    /// clock that goes back is noticed without this; one that is set forward looks like a
+    /// sleep, and would age all mail.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_clock_step(&mut self, now: Timestamp, step_ms: i64) -> Result<(), StoreError> {
+        self.clock.step(step_ms);
+        self.begin(now, Durability::Process)?;
+        Ok(())
+    }
+
+    /// Every input and command begins here: time moves on, and a transaction is open.
+    fn begin(&mut self, now: Timestamp, durability: Durability) -> Result<Moment, StoreError> {
+        self.store.require(durability)?;
+        let now = self.clock.advance(now);
+        if let Some((seen, lead_ms)) = self.clock.unsaved() {
+            self.store.set_clock(seen, lead_ms)?;
+        }
+        Ok(now)
+    }
+
+    /// A random number below `bound`, zero where that is zero.
+    fn random_below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64().checked_rem(bound).unwrap_or_default()
+    }
+
+    fn random_array<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// The only way out for an envelope: the quotas' use follows.
+    fn remove_envelope(&mut self, envelope: &Carried) -> Result<(), StoreError> {
+        self.store.delete_envelope(envelope.row)?;
+        if envelope.standing == crate::store::Standing::Foreign {
+            self.foreign_envelopes = self.foreign_envelopes.saturating_sub(1);
+            self.foreign_bytes = self.foreign_bytes.saturating_sub(envelope.size_bytes as u64);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Acknowledgements: what ends an envelope's journey, everywhere.
+
+use super::mail::CLOCK_SLACK_MS;
+use super::{Fault, Node};
+use crate::chat::State;
+use crate::clock::Moment;
+use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
+use crate::link::{LinkId, Violation};
+use crate::store::{Carried, Durability, Standing, StoreError};
+use crate::time::Timestamp;
+
+/// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
+pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
+/// Tombstones are small: as many envelopes' worth of them are kept as this.
+const TOMBSTONES_PER_ENVELOPE: u64 = 4;
+
+impl Node {
+    /// Acknowledges by `r` whatever envelope here it fits. Where none is held it proves nothing, and
+    /// is dropped.
+    pub(super) fn apply_ack(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        r: [u8; 32],
+    ) -> Result<(), StoreError> {
+        let ack = Ack(r);
+        let commitment = ack.commitment();
+        for carried in self.store.envelopes_by_commitment(&commitment)? {
+            let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
+            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+            if envelope.commitment() == commitment {
+                self.bury(now, &carried, &AckProof::new(&envelope, &ack), Some(link))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acknowledges by proof, whether or not the envelope ever came by here.
+    pub(super) fn apply_proof(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        proof: &AckProof,
+    ) -> Result<(), Fault> {
+        let id = proof.claimed_id();
+        if let Some(carried) = self.store.envelope(&id)? {
+            // The id binds stub and commitment: what fits a held envelope needs no signature.
+            return Ok(self.bury(now, &carried, proof, Some(link))?);
+        }
+        if let Some(Some(_)) = self.store.tombstone(&id)? {
+            return Ok(());
+        }
+        let lifetime_s = proof.lifetime_s();
+        let is_possible = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&lifetime_s);
+        if !is_possible || proof.verify().is_none() {
+            return Err(Violation::Forged("acknowledgement").into());
+        }
+        let lifetime_ms = u64::from(lifetime_s) * 1000;
+        let left_ms = if now.wall.is_plausible() {
+            Timestamp(proof.created().0 + lifetime_ms).since(now.wall).min(lifetime_ms)
+        } else {
+            lifetime_ms
+        };
+        self.entomb(&id, Some(proof), now.steady + left_ms as i64 + TOMBSTONE_SLACK_MS)?;
+        self.spread(proof, Some(link));
+        Ok(())
+    }
+
+    /// Deletes an acknowledged envelope, keeps the proof, and passes the word on.
+    pub(super) fn bury(
+        &mut self,
+        now: Moment,
+        envelope: &Carried,
+        proof: &AckProof,
+        from: Option<LinkId>,
+    ) -> Result<(), StoreError> {
+        if envelope.standing != Standing::Foreign {
+            self.store.require(Durability::Power)?;
+        }
+        self.entomb(&envelope.id, Some(proof), envelope.expires + TOMBSTONE_SLACK_MS)?;
+        self.remove_envelope(envelope)?;
+        if let Some(message) = envelope.message {
+            self.progress(now, message, State::Delivered)?;
+        }
+        self.spread(proof, from);
+        Ok(())
+    }
+
+    pub(super) fn entomb(
+        &mut self,
+        id: &crate::EnvelopeId,
+        proof: Option<&AckProof>,
+        forget: i64,
+    ) -> Result<(), StoreError> {
+        let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
+        if self.store.insert_tombstone(id, proof, forget)? {
+            self.tombstones += 1;
+        }
+        if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
+            // In one sweep, so that a flood does not pay for each.
+            self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;
+            self.tombstones = self.store.tombstone_count()?;
+        }
+        Ok(())
+    }
+
+    /// `r` is enough for those who hold the envelope; others learn of it when they reconcile.
+    fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
+        for (link, session) in &mut self.links {
+            if Some(*link) != from && session.is_live() {
+                session.push_held_ack(proof.ack().0);
+            }
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Links: from the first handshake message to the last frame.
+
+use super::{Fault, Node};
+use crate::chat::ContactId;
+use crate::clock::Moment;
+use crate::envelope::{AckProof, EnvelopeId};
+use crate::event::Event;
+use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
+use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
+use crate::routing::TransferOrder;
+use crate::store::{Durability, StoreError};
+use crate::sync::{Items, Reconciler, SyncFrame};
+use crate::time::Timestamp;
+
+const HANDSHAKE_TIMEOUT_MS: i64 = 20_000;
+const PROOF_DOMAIN: &[u8] = b"footpost/1 link proof";
+/// Wishes under way at once; what is offered beyond is found by the next reconciliation.
+const MAX_WANTED: usize = 65_536;
+
+impl Node {
+    /// A transport has connected a neighbour. `link` was never used before.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_link_up(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        info: LinkInfo,
+    ) -> Result<(), StoreError> {
+        let now = self.begin(now, Durability::Process)?;
+        let seed = self.random_array();
+        let deadline = now.steady + HANDSHAKE_TIMEOUT_MS;
+        match Session::new(info, &self.epoch.link_secret, seed, deadline) {
+            Ok(session) => drop(self.links.insert(link, session)),
+            Err(violation) => tracing::warn!(link = link.0, %violation, "no handshake"),
+        }
+        Ok(())
+    }
+
+    /// A frame has come in on `link`. What breaks the protocol closes the link.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_frame(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        frame: &[u8],
+    ) -> Result<(), StoreError> {
+        let now = self.begin(now, Durability::Process)?;
+        self.received_bytes += frame.len() as u64;
+        match self.receive_frame(now, link, frame) {
+            Ok(()) => Ok(()),
+            Err(Fault::Neighbour(violation)) => {
+                tracing::warn!(link = link.0, %violation, "closing");
+                self.close(link, CloseReason::Violation(violation));
+                Ok(())
+            }
+            Err(Fault::Store(error)) => Err(error),
+        }
+    }
+
+    /// The link is gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_link_down(&mut self, now: Timestamp, link: LinkId) -> Result<(), StoreError> {
+        self.begin(now, Durability::Process)?;
+        self.links.remove(&link);
+        self.fetch_elsewhere(link);
+        Ok(())
+    }
+
+    /// The next frame for `link`: asked only while the link is writable, so that what waits stays
+    /// in the store. `None`: nothing to send, or inputs wait for their commit.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn poll_transmit(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.store.is_open() {
+            return Ok(None);
+        }
+        let now = self.clock.advance(now);
+        let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
+        let mut frame = session.poll_small();
+        if frame.is_none() && session.closed.is_none() {
+            while let Some(next) = session.next_transfer() {
+                let Some(envelope) = self.store.envelope_to_send(next.row())? else { continue };
+                let age_s = (now.steady - envelope.born).max(0) / 1000;
+                if let Some(message) = envelope.message {
+                    session.in_flight.insert(envelope.id.head(), message);
+                }
+                session.begin_transfer(envelope.bytes, u32::try_from(age_s).unwrap_or(u32::MAX));
+            }
+            frame = session.poll_transfer();
+        }
+        self.sent.merge(session.take_traffic());
+        Ok(frame)
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
+        if let Some(session) = self.links.get_mut(&link).filter(|session| session.closed.is_none())
+        {
+            session.close(reason);
+            self.events.push_back(Event::LinkClosed { link, reason });
+            self.fetch_elsewhere(link);
+        }
+    }
+
+    /// What `lost` was to bring is asked of whoever else has offered it.
+    fn fetch_elsewhere(&mut self, lost: LinkId) {
+        let orphans: Vec<u64> =
+            self.wanted.iter().filter(|(_, link)| **link == lost).map(|(head, _)| *head).collect();
+        for head in orphans {
+            self.wanted.remove(&head);
+            for (link, session) in &mut self.links {
+                if session.is_live() && session.passed_over.remove(&head) {
+                    session.push_want(head);
+                    self.wanted.insert(head, *link);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn receive_frame(&mut self, now: Moment, link: LinkId, frame: &[u8]) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link).filter(|s| s.closed.is_none()) else {
+            return Ok(());
+        };
+        let was_established = session.noise.is_established();
+        let payload = session.noise.read(frame)?;
+        if !was_established {
+            return self.receive_handshake(link, &payload);
+        }
+        match Frame::decode(&payload)? {
+            Frame::Hello(hello) => self.receive_hello(link, hello),
+            _ if session.hello.is_none() => Err(Violation::Unexpected("frame before hello").into()),
+            Frame::Proof { signature } => self.receive_proof(link, &signature),
+            Frame::Sync(body) => self.receive_sync(link, body),
+            Frame::Envelope { age_s, total_bytes, first } => {
+                match session.reassembly.begin(age_s, total_bytes, first)? {
+                    Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
+                    None => Ok(()),
+                }
+            }
+            Frame::EnvelopePart { bytes } => match session.reassembly.extend(bytes)? {
+                Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
+                None => Ok(()),
+            },
+            Frame::Taken { short_ids } => Ok(self.taken(now, link, &short_ids)?),
+            Frame::Acks { held, proofs } => {
+                for r in held {
+                    self.apply_ack(now, link, r)?;
+                }
+                for proof in proofs {
+                    self.apply_proof(now, link, &AckProof(proof))?;
+                }
+                Ok(())
+            }
+            Frame::Offer { short_ids } => Ok(self.receive_offer(link, &short_ids)?),
+            Frame::Want { short_ids } => Ok(self.receive_wants(link, &short_ids)?),
+            Frame::Bye { .. } => {
+                self.close(link, CloseReason::Bye);
+                Ok(())
+            }
+            Frame::Unknown { .. } => Ok(()),
+        }
+    }
+
+    /// The neighbour's handshake message has been read; now it is this side's turn, or over.
+    fn receive_handshake(&mut self, link: LinkId, payload: &[u8]) -> Result<(), Fault> {
+        let own_key = public_key(&self.epoch.link_secret);
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        if session.noise.neighbour() == Some(own_key) {
+            return Err(Violation::Unexpected("link to oneself").into());
+        }
+        match (session.info.role, session.noise.sync_key()) {
+            (Role::Initiator, Some(sync_key)) => {
+                let items = self.items()?;
+                let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+                let (reconciler, sketch) =
+                    Reconciler::initiate(&sync_key, items, max_sync_bytes(session));
+                session.write_handshake(&sketch)?;
+                session.reconciler = Some(reconciler);
+                self.greet(link)
+            }
+            (Role::Responder, Some(sync_key)) if session.noise.is_established() => {
+                self.greet(link)?;
+                let items = self.items()?;
+                let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+                let (reconciler, replies) =
+                    Reconciler::respond(&sync_key, items, max_sync_bytes(session), payload)?;
+                push_sync(session, replies);
+                session.reconciler = Some(reconciler);
+                Ok(())
+            }
+            _ => Ok(session.write_handshake(&[])?),
+        }
+    }
+
+    /// All that is reconciled: envelopes by their ids, acknowledgements by the complement of theirs;
+    /// and what is never wanted again.
+    fn items(&self) -> Result<Items, StoreError> {
+        let mut held = self.store.envelope_ids()?;
+        let mut unwanted = Vec::new();
+        for (id, is_acknowledged) in self.store.tombstone_ids()? {
+            unwanted.push(id);
+            if is_acknowledged {
+                held.push(ack_item(id));
+            }
+        }
+        Ok(Items { held, unwanted })
+    }
+
+    fn greet(&mut self, link: LinkId) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
+        let role = session.info.role as u8;
+        let free_bytes = self.config.max_carried_bytes.saturating_sub(self.foreign_bytes);
+        let marks = self.cards.iter().take(MAX_MARKS);
+        session.push_control(&Frame::Hello(Hello {
+            version: VERSION,
+            accepts_foreign: self.config.max_carried_bytes > 0,
+            free_kib: free_bytes / 1024,
+            battery: 0,
+            marks: marks.map(|(_, secret)| secret.target().link_mark(&hash, role)).collect(),
+        }));
+        self.events.push_back(Event::NeighbourUp { link });
+        Ok(())
+    }
+
+    /// A neighbour that shows the mark of a contact's card learns who this node is, by signature, so
+    /// that both are sure.
+    fn receive_hello(&mut self, link: LinkId, hello: Hello) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        if session.hello.is_some() {
+            return Err(Violation::Unexpected("second hello").into());
+        }
+        let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
+        let (own_role, their_role) = roles(session.info.role);
+        let marked = self.store.contacts()?.into_iter().find(|contact| {
+            hello.marks.contains(&contact.card.target().link_mark(&hash, their_role as u8))
+        });
+        session.hello = Some(hello);
+        if let Some(contact) = marked {
+            let signature = self.key.sign(PROOF_DOMAIN, &[&hash, &[own_role as u8]]);
+            session.marked = Some(contact.id);
+            session.push_control(&Frame::Proof { signature });
+        }
+        Ok(())
+    }
+
+    fn receive_proof(&mut self, link: LinkId, signature: &[u8; 64]) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
+        let (_, their_role) = roles(session.info.role);
+        // Somebody may know this node who is no contact of its own: their proof says nothing here.
+        let Some(contact) = session.marked else { return Ok(()) };
+        let Some(row) = self.store.contact(contact)? else { return Ok(()) };
+        if !row.identity.verify(PROOF_DOMAIN, &[&hash, &[their_role as u8]], signature) {
+            return Err(Violation::Forged("identity proof").into());
+        }
+        if session.contact.replace(contact).is_none() {
+            self.events.push_back(Event::NeighbourProven { link, contact });
+        }
+        Ok(())
+    }
+
+    fn receive_sync(&mut self, link: LinkId, body: &[u8]) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let reconciler =
+            session.reconciler.as_mut().ok_or(Violation::Unexpected("reconciliation"))?;
+        let step = reconciler.receive(SyncFrame::decode(body)?)?;
+        push_sync(session, step.replies);
+        let contact = session.contact;
+        for item in step.push {
+            self.queue_item(link, contact, item)?;
+        }
+        Ok(())
+    }
+
+    fn queue_item(
+        &mut self,
+        link: LinkId,
+        contact: Option<ContactId>,
+        item: [u8; 32],
+    ) -> Result<(), StoreError> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
+            session.push_transfer(TransferOrder::new(&envelope, contact));
+        } else if let Some(Some(proof)) = self.store.tombstone(&EnvelopeId(ack_item(item)))? {
+            session.push_ack_proof(proof);
+        }
+        Ok(())
+    }
+
+    fn receive_offer(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        for &head in heads {
+            if self.store.envelope_by_head(head)?.is_some() {
+                continue;
+            }
+            match self.store.tombstone_by_head(head)? {
+                Some(Some(proof)) => session.push_held_ack(proof.ack().0),
+                Some(None) => {}
+                None if self.wanted.contains_key(&head) => {
+                    session.passed_over.insert(head);
+                }
+                None if self.wanted.len() < MAX_WANTED => {
+                    self.wanted.insert(head, link);
+                    session.push_want(head);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Only what was offered is served: eight bytes must not buy 64 KiB of airtime again and again.
+    fn receive_wants(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        for head in
+            heads.iter().filter(|head| session.offered.remove(head)).copied().collect::<Vec<_>>()
+        {
+            if let Some(envelope) = self.store.envelope_by_head(head)? {
+                session.push_transfer(TransferOrder::new(&envelope, session.contact));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_sync(session: &mut Session, frames: Vec<SyncFrame>) {
+    for frame in frames {
+        let mut body = Vec::new();
+        frame.encode(&mut body);
+        session.push_control(&Frame::Sync(&body));
+    }
+}
+
+/// What a reconciliation frame may measure inside its link frame: kind and length are taken off.
+fn max_sync_bytes(session: &Session) -> usize {
+    session.max_payload_bytes() - 5
+}
+
+fn roles(own: Role) -> (Role, Role) {
+    match own {
+        Role::Initiator => (Role::Initiator, Role::Responder),
+        Role::Responder => (Role::Responder, Role::Initiator),
+    }
+}
+
+/// The item that stands for the acknowledgement of an envelope, and the envelope that an
+/// acknowledgement's item stands for.
+fn ack_item(id: [u8; 32]) -> [u8; 32] {
+    id.map(|byte| !byte)
+}

@@ -1,0 +1,366 @@
+//! Mail: what is sent, what comes in, what is carried for others.
+
+use super::{Fault, Node};
+use crate::chat::{ContactId, Message, MessageId, SendError, State};
+use crate::clock::Moment;
+use crate::envelope::{
+    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, SealError, Sealed, open, seal,
+};
+use crate::event::Event;
+use crate::link::{LinkId, Violation};
+use crate::routing::{self, TransferOrder};
+use crate::store::{
+    ContactRow, Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
+};
+use crate::time::{DAY_MS, Timestamp};
+
+/// How far clocks may be apart before what depends on the calendar fails.
+pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
+
+impl Node {
+    /// Accepts `body` for the contact `to`: sealed, stored and durable when this returns.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing is stored then.
+    pub fn send(
+        &mut self,
+        now: Timestamp,
+        to: ContactId,
+        body: &Body,
+        priority: Priority,
+    ) -> Result<MessageId, SendError> {
+        let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
+        if now.is_plausible() && contact.card.expires() <= now {
+            return Err(SendError::CardExpired);
+        }
+        let uuid = self.random_array();
+        let sealed = self.seal_for(&contact, uuid, body, priority, now)?;
+        let now = self.begin(now, Durability::Power)?;
+        let new = NewMessage {
+            contact: to,
+            outgoing: true,
+            uuid: &uuid,
+            kind: body.kind(),
+            content: &body.content(),
+            sent: now.wall,
+            stored: now.wall,
+            state: State::Queued,
+        };
+        // A random uuid repeats by nobody's doing in any universe's lifetime.
+        let message = self.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
+        self.dispatch(now, &sealed, message, to)?;
+        self.events.push_back(Event::Progress { message, state: State::Queued });
+        self.commit()?;
+        Ok(message)
+    }
+
+    /// Notes that the user has seen a received message, and tells its writer if read receipts are
+    /// on.
+    ///
+    /// # Errors
+    /// As [`Node::send`], of the receipt.
+    pub fn mark_seen(&mut self, now: Timestamp, message: MessageId) -> Result<(), SendError> {
+        let at = self.begin(now, Durability::Process)?;
+        let is_new = self.store.advance_message(message, State::Seen, at.wall)?;
+        self.commit()?;
+        let seen = self.store.message(message)?.filter(|message| is_new && !message.outgoing);
+        if let Some(seen) = seen.filter(|_| self.config.read_receipts) {
+            self.send(now, seen.contact, &Body::Read(vec![seen.uuid]), Priority::Low)?;
+        }
+        Ok(())
+    }
+
+    fn seal_for(
+        &mut self,
+        contact: &ContactRow,
+        uuid: [u8; 16],
+        body: &Body,
+        priority: Priority,
+        now: Timestamp,
+    ) -> Result<Sealed, SealError> {
+        let card = self.card_for(contact);
+        let letter = Letter {
+            sender: &self.key,
+            recipient: &contact.identity,
+            target: contact.card.target(),
+            uuid,
+            body,
+            card: card.as_ref(),
+            priority,
+            lifetime_s: self.config.lifetime_s,
+            tag_mode: self.config.tag_mode,
+        };
+        seal(&letter, &self.epoch.postmark, now, &mut *self.rng)
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Moment,
+        sealed: &Sealed,
+        message: MessageId,
+        to: ContactId,
+    ) -> Result<(), StoreError> {
+        // What was just sealed parses.
+        let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
+        let born = now.steady - sealed.age_ms as i64;
+        self.keep(&envelope, sealed.id, Standing::Own, born, Some((message, to)))?;
+        self.offer(&sealed.id, None)
+    }
+
+    /// An envelope has come in whole, of which the neighbour says that it is `age_s` old.
+    pub(super) fn accept(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        age_s: u32,
+        bytes: &[u8],
+    ) -> Result<(), Fault> {
+        let envelope = Envelope::parse(bytes)?;
+        let id = envelope.id();
+        self.wanted.remove(&id.head());
+        if self.store.envelope(&id)?.is_some() {
+            self.say_taken(link, &id);
+            return Ok(());
+        }
+        if let Some(proof) = self.store.tombstone(&id)? {
+            if let (Some(proof), Some(session)) = (proof, self.links.get_mut(&link)) {
+                session.push_held_ack(proof.ack().0);
+            }
+            return Ok(());
+        }
+        if !envelope.is_genuine(&id) {
+            return Err(Violation::Forged("envelope").into());
+        }
+        if !is_acceptable(now, &envelope, age_s) {
+            return Ok(());
+        }
+        let born = now.steady - i64::from(age_s) * 1000;
+        match self.open_own(&envelope)? {
+            Some((opened, writer)) => {
+                self.receive(now, link, &envelope, id, born, &opened, writer)?;
+            }
+            None => self.carry(link, &envelope, id, born)?,
+        }
+        Ok(())
+    }
+
+    /// Opens what is for this node. Mail that nobody could answer is not: it looks like foreign
+    /// mail from outside, and is carried on like it.
+    fn open_own(
+        &mut self,
+        envelope: &Envelope<'_>,
+    ) -> Result<Option<(Opened, ContactId)>, StoreError> {
+        let opened = self.cards.iter().find_map(|(card, secret)| {
+            let is_ours = secret.recognises(envelope);
+            let opened = is_ours.then(|| open(envelope, secret, &self.identity)).flatten()?;
+            Some((card.sequence(), opened))
+        });
+        let Some((sequence, opened)) = opened else { return Ok(None) };
+        self.store.require(Durability::Power)?;
+        let writer = self.writer(&opened.sender, opened.card.as_ref(), sequence)?;
+        Ok(writer.map(|writer| (opened, writer)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one journey's papers, all of them different")]
+    fn receive(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        envelope: &Envelope<'_>,
+        id: EnvelopeId,
+        born: SteadyMs,
+        opened: &Opened,
+        writer: ContactId,
+    ) -> Result<(), StoreError> {
+        self.store_message(now, opened, writer)?;
+        let row = self.keep(envelope, id, Standing::Received, born, None)?;
+        let release = now.steady + self.random_below(self.config.ack_delay_max_ms) as i64;
+        self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
+        // On the writer's own link there is nobody to hide from, and no need for another carrier.
+        match self.links.get_mut(&link).filter(|session| session.contact == Some(writer)) {
+            Some(session) => session.push_held_ack(opened.ack.0),
+            None => {
+                self.say_taken(link, &id);
+                self.offer(&id, Some(link))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_message(
+        &mut self,
+        now: Moment,
+        opened: &Opened,
+        writer: ContactId,
+    ) -> Result<(), StoreError> {
+        if let Body::Read(uuids) = &opened.body {
+            for uuid in uuids {
+                if let Some(read) = self.store.message_by_uuid(writer, true, uuid)? {
+                    self.progress(now, read.id, State::Read)?;
+                }
+            }
+            return Ok(());
+        }
+        let new = NewMessage {
+            contact: writer,
+            outgoing: false,
+            uuid: &opened.uuid,
+            kind: opened.body.kind(),
+            content: &opened.body.content(),
+            sent: opened.sent,
+            stored: now.wall,
+            state: State::Received,
+        };
+        if let Some(message) = self.store.insert_message(&new)? {
+            self.events.push_back(Event::Received { message, contact: writer });
+        }
+        Ok(())
+    }
+
+    /// Takes a stranger's envelope along, if there is room or room can be made.
+    fn carry(
+        &mut self,
+        link: LinkId,
+        envelope: &Envelope<'_>,
+        id: EnvelopeId,
+        born: SteadyMs,
+    ) -> Result<(), StoreError> {
+        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
+        if !self.make_room(envelope.as_bytes().len() as u64, envelope.priority(), expires)? {
+            return Ok(());
+        }
+        self.keep(envelope, id, Standing::Foreign, born, None)?;
+        self.say_taken(link, &id);
+        self.offer(&id, Some(link))
+    }
+
+    fn make_room(
+        &mut self,
+        size_bytes: u64,
+        priority: Priority,
+        expires: SteadyMs,
+    ) -> Result<bool, StoreError> {
+        let (max_bytes, max_envelopes) =
+            (self.config.max_carried_bytes, self.config.max_carried_envelopes);
+        if size_bytes > max_bytes || max_envelopes == 0 {
+            return Ok(false);
+        }
+        while self.foreign_bytes + size_bytes > max_bytes || self.foreign_envelopes >= max_envelopes
+        {
+            let Some(least) = self.store.least_useful_envelope()? else { return Ok(false) };
+            if !routing::may_replace((priority as u8, expires), &least) {
+                return Ok(false);
+            }
+            tracing::debug!(id = ?least.id, "evicted");
+            self.remove_envelope(&least)?;
+        }
+        Ok(true)
+    }
+
+    fn keep(
+        &mut self,
+        envelope: &Envelope<'_>,
+        id: EnvelopeId,
+        standing: Standing,
+        born: SteadyMs,
+        message: Option<(MessageId, ContactId)>,
+    ) -> Result<EnvelopeRow, StoreError> {
+        let new = NewEnvelope {
+            id,
+            commitment: envelope.commitment(),
+            standing,
+            priority: envelope.priority(),
+            born,
+            expires: born + i64::from(envelope.lifetime_s()) * 1000,
+            message,
+            bytes: envelope.as_bytes(),
+        };
+        if standing == Standing::Foreign {
+            self.foreign_envelopes += 1;
+            self.foreign_bytes += new.bytes.len() as u64;
+        }
+        self.store.insert_envelope(&new)
+    }
+
+    /// Tells every counted neighbour but the one it came from. To its recipient it goes at once.
+    fn offer(&mut self, id: &EnvelopeId, from: Option<LinkId>) -> Result<(), StoreError> {
+        let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
+        for (link, session) in &mut self.links {
+            if Some(*link) == from || !session.is_live() {
+                continue;
+            }
+            if routing::is_direct(&envelope, session.contact) {
+                session.push_transfer(TransferOrder::new(&envelope, session.contact));
+            } else {
+                session.push_offer(id.head());
+            }
+        }
+        Ok(())
+    }
+
+    fn say_taken(&mut self, link: LinkId, id: &EnvelopeId) {
+        if let Some(session) = self.links.get_mut(&link) {
+            session.push_taken(id.head());
+        }
+    }
+
+    /// The neighbour on `link` has stored own mail.
+    pub(super) fn taken(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        heads: &[u64],
+    ) -> Result<(), StoreError> {
+        for head in heads {
+            let Some(session) = self.links.get_mut(&link) else { break };
+            let (Some(message), Some(neighbour)) =
+                (session.in_flight.remove(head), session.noise.neighbour())
+            else {
+                continue;
+            };
+            let contact = session.contact;
+            let Some(row) = self.store.message(message)? else { continue };
+            let is_recipient = contact == Some(row.contact);
+            let state = if is_recipient { State::Handed } else { State::Carried };
+            let is_new = self.store.insert_handover(message, &neighbour, contact)?;
+            let moved = self.store.advance_message(message, state, now.wall)?;
+            if is_new || moved {
+                let state = row.state.max(state);
+                self.events.push_back(Event::Progress { message, state });
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a message on, and tells if it moved.
+    pub(super) fn progress(
+        &mut self,
+        now: Moment,
+        message: MessageId,
+        state: State,
+    ) -> Result<(), StoreError> {
+        if self.store.advance_message(message, state, now.wall)? {
+            self.events.push_back(Event::Progress { message, state });
+        }
+        Ok(())
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.store.message(id)?.map(Message::try_from).transpose()
+    }
+}
+
+/// Whether an honest carrier would still have it. Ages are claims, but a plausible clock bounds
+/// them: what is past by the calendar is a replay, however young it is said to be.
+fn is_acceptable(now: Moment, envelope: &Envelope<'_>, age_s: u32) -> bool {
+    let created = envelope.created();
+    let ends_ms = created.0 + u64::from(envelope.lifetime_s()) * 1000;
+    let fits_calendar = !now.wall.is_plausible()
+        || !created.is_plausible()
+        || (created.since(now.wall) <= DAY_MS && now.wall.0 <= ends_ms + CLOCK_SLACK_MS);
+    age_s < envelope.lifetime_s() && fits_calendar
+}

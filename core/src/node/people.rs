@@ -1,0 +1,198 @@
+//! Cards and contacts.
+
+use super::Node;
+use crate::chat::{Contact, ContactError, ContactId};
+use crate::clock::Moment;
+use crate::identity::{
+    CARD_LIFE_DAYS, Card, CardDraft, Identity, MAX_NAME_BYTES, Suite, TargetSecret, safety_number,
+};
+use crate::store::{ContactRow, Durability, StoreError};
+use crate::time::{DAY_MS, Timestamp};
+
+/// A card is replaced after this long, though it stays usable for longer.
+const RENEW_AFTER_MS: u64 = 7 * DAY_MS;
+
+impl Node {
+    /// This node's public key.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The name on this node's cards.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The card to hand to people: small enough for a QR code.
+    pub fn card(&self) -> &Card {
+        self.newest_card(Suite::X25519)
+    }
+
+    /// Puts another name on this node's cards, from a new card on.
+    ///
+    /// # Errors
+    /// [`ContactError::Name`], [`ContactError::Store`].
+    pub fn set_name(&mut self, now: Timestamp, name: Option<&str>) -> Result<(), ContactError> {
+        name.map_or(Ok(()), check_name)?;
+        let now = self.begin(now, Durability::Power)?;
+        self.store.set_own_name(name)?;
+        self.name = name.map(ToOwned::to_owned);
+        self.issue_cards(now)?;
+        Ok(self.commit()?)
+    }
+
+    /// Adds the card's owner as a contact under the user's own `name` for them; of somebody known
+    /// already, takes the newer card and the new name.
+    ///
+    /// # Errors
+    /// See [`ContactError`].
+    pub fn add_contact(
+        &mut self,
+        now: Timestamp,
+        card: &Card,
+        name: &str,
+    ) -> Result<ContactId, ContactError> {
+        check_name(name)?;
+        if card.identity() == self.identity {
+            return Err(ContactError::Own);
+        }
+        if now.is_plausible() && card.expires() <= now {
+            return Err(ContactError::Expired);
+        }
+        let known = self.store.contact_by_identity(&card.identity())?;
+        let namesake = self.store.contact_by_name(name)?;
+        if namesake.is_some() && namesake != known.as_ref().map(|contact| contact.id) {
+            return Err(ContactError::NameTaken);
+        }
+        self.begin(now, Durability::Power)?;
+        let id = match known {
+            None => self.store.insert_contact(card, name)?,
+            Some(contact) => {
+                self.store.set_contact_name(contact.id, name)?;
+                self.take_card(&contact, card)?;
+                contact.id
+            }
+        };
+        self.commit()?;
+        Ok(id)
+    }
+
+    /// Notes that the user has compared safety numbers with the contact.
+    ///
+    /// # Errors
+    /// [`ContactError::Unknown`], [`ContactError::Store`].
+    pub fn verify_contact(&mut self, now: Timestamp, id: ContactId) -> Result<(), ContactError> {
+        self.store.contact(id)?.ok_or(ContactError::Unknown)?;
+        self.begin(now, Durability::Power)?;
+        self.store.set_contact_verified(id)?;
+        Ok(self.commit()?)
+    }
+
+    /// The number to compare with the contact: see [`safety_number`].
+    ///
+    /// # Errors
+    /// [`ContactError::Unknown`], [`ContactError::Store`].
+    pub fn safety_number(&self, id: ContactId) -> Result<String, ContactError> {
+        let contact = self.store.contact(id)?.ok_or(ContactError::Unknown)?;
+        Ok(safety_number(&self.identity, &contact.identity))
+    }
+
+    /// All contacts, in the order in which they came.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn contacts(&self) -> Result<Vec<Contact>, StoreError> {
+        Ok(self.store.contacts()?.into_iter().map(Contact::from).collect())
+    }
+
+    /// The writer of a message that was opened with the own card `sequence`. A stranger whose card
+    /// came along becomes a contact; without a card nobody could answer them.
+    pub(super) fn writer(
+        &mut self,
+        sender: &Identity,
+        card: Option<&Card>,
+        sequence: u64,
+    ) -> Result<Option<ContactId>, StoreError> {
+        let known = self.store.contact_by_identity(sender)?;
+        let id = match (known, card) {
+            (Some(contact), card) => {
+                if let Some(card) = card {
+                    self.take_card(&contact, card)?;
+                }
+                contact.id
+            }
+            (None, Some(card)) => {
+                let id = self.store.insert_contact(card, &placeholder_name(sender))?;
+                self.events.push_back(crate::Event::StrangerAdded { contact: id });
+                id
+            }
+            (None, None) => return Ok(None),
+        };
+        self.store.set_contact_holds(id, sequence)?;
+        Ok(Some(id))
+    }
+
+    fn take_card(&self, contact: &ContactRow, card: &Card) -> Result<(), StoreError> {
+        if card.sequence() > contact.card.sequence() {
+            self.store.set_contact_card(contact.id, card)?;
+        }
+        Ok(())
+    }
+
+    /// The own card for `contact`, unless they have shown to hold it.
+    pub(super) fn card_for(&self, contact: &ContactRow) -> Option<Card> {
+        let card = self.newest_card(Suite::XWing);
+        (contact.holds_sequence < card.sequence() as i64).then(|| card.clone())
+    }
+
+    fn newest_card(&self, suite: Suite) -> &Card {
+        self.cards
+            .iter()
+            .map(|(card, _)| card)
+            .find(|card| card.target().suite() == suite)
+            .expect("opening a node issues a card of each suite")
+    }
+
+    /// Issues new cards where the newest are a week old, or from a future that a set clock took
+    /// back.
+    pub(super) fn renew_cards(&mut self, now: Moment) -> Result<(), StoreError> {
+        let is_current = self.cards.first().is_some_and(|(card, _)| {
+            now.wall.since(card.issued()) < RENEW_AFTER_MS && card.issued().since(now.wall) < DAY_MS
+        });
+        if is_current { Ok(()) } else { self.issue_cards(now) }
+    }
+
+    /// One card for hands and QR codes, and one, the newer, that travels inside sealed messages and
+    /// seals post-quantum.
+    fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
+        for suite in [Suite::X25519, Suite::XWing] {
+            let sequence = self.cards.first().map_or(0, |(card, _)| card.sequence() + 1);
+            let expires = Timestamp(now.wall.0 + CARD_LIFE_DAYS * DAY_MS);
+            let secret = TargetSecret::generate(suite, sequence, expires, &mut *self.rng);
+            let draft = CardDraft {
+                sequence,
+                issued: now.wall,
+                expires,
+                name: self.name.clone(),
+                target: secret.target().clone(),
+                presence: None,
+                recovery: None,
+                relays: Vec::new(),
+            };
+            let card = Card::sign(draft, &self.key);
+            self.store.insert_own_card(&card, &secret)?;
+            self.cards.insert(0, (card, secret));
+        }
+        Ok(())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ContactError> {
+    let is_good = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
+    if is_good { Ok(()) } else { Err(ContactError::Name) }
+}
+
+/// Names are the user's own: a stranger's claim is not taken. Unique, as addresses are.
+fn placeholder_name(identity: &Identity) -> String {
+    format!("stranger-{}", &identity.address()[..16])
+}

@@ -1,0 +1,99 @@
+//! What time alone brings about.
+
+use super::acks::TOMBSTONE_SLACK_MS;
+use super::{Epoch, Node};
+use crate::chat::State;
+use crate::clock::Moment;
+use crate::event::{Event, Reason};
+use crate::link::{CloseReason, LinkId};
+use crate::store::{Durability, StoreError};
+use crate::time::{DAY_MS, Timestamp};
+
+impl Node {
+    /// The time that [`Node::poll_timeout`] named has come, or some other: whatever is due is done.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let now = self.begin(now, Durability::Process)?;
+        self.expire(now)?;
+        self.release_acks(now)?;
+        self.store.forget_tombstones(now.steady)?;
+        self.tombstones = self.store.tombstone_count()?;
+        self.time_out_handshakes(now);
+        if now.wall.day() != self.epoch.day {
+            self.rotate(now)?;
+        }
+        Ok(())
+    }
+
+    /// When this node wants [`Node::handle_timeout`] called next, and why.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn poll_timeout(&self) -> Result<Option<(Timestamp, Reason)>, StoreError> {
+        let handshake = self
+            .links
+            .values()
+            .filter(|session| !session.noise.is_established() && session.closed.is_none())
+            .map(|session| session.handshake_deadline)
+            .min();
+        let steady = [
+            (self.store.next_expiry()?, Reason::Expiry),
+            (self.store.next_ack()?, Reason::Acknowledgement),
+            (self.store.next_forgetting()?, Reason::Tombstone),
+            (handshake, Reason::Handshake),
+        ];
+        let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);
+        Ok(steady
+            .into_iter()
+            .filter_map(|(at, reason)| Some((self.clock.wall_at(at?), reason)))
+            .chain([(midnight, Reason::Epoch)])
+            .min_by_key(|(at, _)| *at))
+    }
+
+    fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
+        for envelope in self.store.expired_envelopes(now.steady)? {
+            self.entomb(&envelope.id, None, envelope.expires + TOMBSTONE_SLACK_MS)?;
+            self.remove_envelope(&envelope)?;
+            if let Some(message) = envelope.message {
+                self.store.require(Durability::Power)?;
+                self.progress(now, message, State::Expired)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn release_acks(&mut self, now: Moment) -> Result<(), StoreError> {
+        for proof in self.store.due_acks(now.steady)? {
+            if let Some(envelope) = self.store.envelope(&proof.claimed_id())? {
+                self.bury(now, &envelope, &proof, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn time_out_handshakes(&mut self, now: Moment) {
+        let late: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, session)| {
+                !session.noise.is_established() && session.handshake_deadline <= now.steady
+            })
+            .map(|(link, _)| *link)
+            .collect();
+        for link in late {
+            self.close(link, CloseReason::Timeout);
+        }
+    }
+
+    /// A new day: nobody may recognise today what they met yesterday.
+    fn rotate(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.epoch = Epoch::new(now.wall.day(), &mut *self.rng);
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            self.close(link, CloseReason::Epoch);
+        }
+        self.events.push_back(Event::EpochRotated);
+        self.renew_cards(now)
+    }
+}

@@ -1,0 +1,139 @@
+//! What a node shows of itself.
+
+use super::Node;
+use crate::chat::{ContactId, Message, MessageId};
+use crate::envelope::{Envelope, EnvelopeId, Priority};
+use crate::identity::Suite;
+use crate::link::{CostClass, LinkId, Role, Traffic};
+use crate::store::{Standing, StoreError};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Use of a node's store and links, in envelopes and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// Other people's envelopes on board.
+    pub foreign_envelopes: u64,
+    /// Their bytes.
+    pub foreign_bytes: u64,
+    /// How many bytes they may take.
+    pub max_foreign_bytes: u64,
+    /// Envelopes known to be acknowledged or expired.
+    pub tombstones: u64,
+    /// Links with a neighbour, handshakes included.
+    pub links: usize,
+    /// Frame bytes sent since the node was opened, by what they were for.
+    pub sent: Traffic,
+    /// Frame bytes received since the node was opened.
+    pub received_bytes: u64,
+}
+
+/// A neighbour on a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The link.
+    pub link: LinkId,
+    /// Which side this node is on.
+    pub role: Role,
+    /// What a byte costs.
+    pub cost: CostClass,
+    /// Who it is, if proven to be a contact.
+    pub contact: Option<ContactId>,
+    /// Whether it says that it carries mail for strangers.
+    pub accepts_foreign: bool,
+    /// The space for others' mail that it says it has, in KiB.
+    pub free_kib: u64,
+}
+
+/// All that a carrier can tell of an envelope: also what is known of one's own, but for `is_own`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedEnvelope {
+    /// Its content address.
+    pub id: EnvelopeId,
+    /// Whether it was sealed here.
+    pub is_own: bool,
+    /// How it is sealed.
+    pub suite: Suite,
+    /// How urgent it says it is.
+    pub priority: Priority,
+    /// When it was made, jittered.
+    pub created: Timestamp,
+    /// How long it lives, in seconds.
+    pub lifetime_s: u32,
+    /// Its tag: random unless it is on the way to a home relay.
+    pub mailbox_tag: [u8; 8],
+    /// The key that paid for it.
+    pub postmark_key: [u8; 32],
+    /// Its length in bytes.
+    pub size_bytes: usize,
+}
+
+impl Node {
+    /// The newest `limit` messages before `before` (`None`: the newest of all), the oldest first;
+    /// of one conversation, or of all. Read receipts are not among them.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn messages(
+        &self,
+        contact: Option<ContactId>,
+        before: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let before = before.unwrap_or(MessageId(i64::MAX));
+        self.store.messages(contact, before, limit)?.into_iter().map(Message::try_from).collect()
+    }
+
+    /// Use of store and links.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            foreign_envelopes: self.foreign_envelopes,
+            foreign_bytes: self.foreign_bytes,
+            max_foreign_bytes: self.config.max_carried_bytes,
+            tombstones: self.tombstones,
+            links: self.links.len(),
+            sent: self.sent,
+            received_bytes: self.received_bytes,
+        }
+    }
+
+    /// The neighbours whose handshake is over.
+    pub fn neighbours(&self) -> Vec<Neighbour> {
+        let neighbour = |(&link, session): (&LinkId, &crate::link::Session)| {
+            let hello = session.hello.as_ref()?;
+            Some(Neighbour {
+                link,
+                role: session.info.role,
+                cost: session.info.cost,
+                contact: session.contact,
+                accepts_foreign: hello.accepts_foreign,
+                free_kib: hello.free_kib,
+            })
+        };
+        self.links.iter().filter_map(neighbour).collect()
+    }
+
+    /// The oldest `limit` envelopes on board, as a carrier sees them.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn carried(&self, limit: u32) -> Result<Vec<CarriedEnvelope>, StoreError> {
+        let mut seen = Vec::new();
+        for carried in self.store.carried(limit)? {
+            let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
+            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+            seen.push(CarriedEnvelope {
+                id: carried.id,
+                is_own: carried.standing == Standing::Own,
+                suite: envelope.suite(),
+                priority: envelope.priority(),
+                created: envelope.created(),
+                lifetime_s: envelope.lifetime_s(),
+                mailbox_tag: envelope.mailbox_tag(),
+                postmark_key: envelope.postmark_key(),
+                size_bytes: carried.size_bytes,
+            });
+        }
+        Ok(seen)
+    }
+}

@@ -1,0 +1,46 @@
+//! What goes to whom, in which order, and what makes room.
+//!
+//! The policy is epidemic with acknowledgements as vaccine: every neighbour is offered everything
+//! that it lacks.
+
+use crate::chat::ContactId;
+use crate::store::{Carried, EnvelopeRow, SteadyMs};
+use std::cmp::Reverse;
+
+/// The place of an envelope in one link's queue: the least goes first.
+///
+/// Whether an envelope is one's own is left out on purpose: a stranger must not learn it from the
+/// order. Young mail goes before old, which others have had more time to spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TransferOrder {
+    is_for_others: bool,
+    priority: Reverse<u8>,
+    born: Reverse<SteadyMs>,
+    row: EnvelopeRow,
+}
+
+impl TransferOrder {
+    /// `neighbour` is the contact that the link is proven to lead to.
+    pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>) -> Self {
+        Self {
+            is_for_others: !is_direct(envelope, neighbour),
+            priority: Reverse(envelope.priority as u8),
+            born: Reverse(envelope.born),
+            row: envelope.row,
+        }
+    }
+
+    pub(crate) fn row(&self) -> EnvelopeRow {
+        self.row
+    }
+}
+
+/// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.
+pub(crate) fn is_direct(envelope: &Carried, neighbour: Option<ContactId>) -> bool {
+    neighbour.is_some() && envelope.recipient == neighbour
+}
+
+/// Whether `new` may push `old` out: only if it is more urgent, or as urgent and longer to live.
+pub(crate) fn may_replace(new: (u8, SteadyMs), old: &Carried) -> bool {
+    new > (old.priority as u8, old.expires)
+}

@@ -1,0 +1,234 @@
+//! Envelopes that this node carries.
+
+use super::{SteadyMs, Store, StoreError, fixed};
+use crate::chat::{ContactId, MessageId};
+use crate::envelope::{AckProof, Commitment, EnvelopeId, Priority};
+use rusqlite::{OptionalExtension, Row};
+
+/// Whose envelope it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Somebody else's, for somebody else.
+    Foreign = 0,
+    /// Sealed here.
+    Own = 1,
+    /// Opened here; carried on like foreign mail until its acknowledgement goes out.
+    Received = 2,
+}
+
+/// Its place in the table, as long as it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EnvelopeRow(pub(crate) i64);
+
+pub(crate) struct NewEnvelope<'a> {
+    pub(crate) id: EnvelopeId,
+    pub(crate) commitment: Commitment,
+    pub(crate) standing: Standing,
+    pub(crate) priority: Priority,
+    pub(crate) born: SteadyMs,
+    pub(crate) expires: SteadyMs,
+    /// Own envelopes: what it carries, and for whom.
+    pub(crate) message: Option<(MessageId, ContactId)>,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// All but the bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) row: EnvelopeRow,
+    pub(crate) id: EnvelopeId,
+    pub(crate) standing: Standing,
+    pub(crate) priority: Priority,
+    pub(crate) born: SteadyMs,
+    pub(crate) expires: SteadyMs,
+    pub(crate) message: Option<MessageId>,
+    pub(crate) recipient: Option<ContactId>,
+    pub(crate) size_bytes: usize,
+}
+
+/// What a link needs to send one.
+pub(crate) struct Outgoing {
+    pub(crate) id: EnvelopeId,
+    pub(crate) message: Option<MessageId>,
+    pub(crate) born: SteadyMs,
+    pub(crate) bytes: Vec<u8>,
+}
+
+const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
+     recipient, size_bytes FROM envelopes";
+
+impl Store {
+    pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO envelopes (id, commitment_head, standing, priority, born_steady,
+                     expires_steady, message, recipient, size_bytes, bytes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute((
+                &new.id.0,
+                commitment_head(&new.commitment),
+                new.standing as u8,
+                new.priority as u8,
+                new.born,
+                new.expires,
+                new.message.map(|(message, _)| message.0),
+                new.message.map(|(_, recipient)| recipient.0),
+                new.bytes.len() as i64,
+                new.bytes,
+            ))?;
+        Ok(EnvelopeRow(self.connection.last_insert_rowid()))
+    }
+
+    pub(crate) fn envelope(&self, id: &EnvelopeId) -> Result<Option<Carried>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?;
+        Ok(statement.query_row([&id.0], carried).optional()?)
+    }
+
+    /// The carried envelope whose id begins with these 8 bytes.
+    pub(crate) fn envelope_by_head(&self, head: u64) -> Result<Option<Carried>, StoreError> {
+        let (low, high) = id_range(head);
+        let sql = format!("{COLUMNS} WHERE id BETWEEN ?1 AND ?2 LIMIT 1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row((low, high), carried).optional()?)
+    }
+
+    /// Envelopes that a preimage of `commitment` would acknowledge: hardly ever more than one.
+    pub(crate) fn envelopes_by_commitment(
+        &self,
+        commitment: &Commitment,
+    ) -> Result<Vec<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE commitment_head = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([commitment_head(commitment)], carried)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn envelope_bytes(&self, row: EnvelopeRow) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT bytes FROM envelopes WHERE row = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([row.0], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn envelope_to_send(
+        &self,
+        row: EnvelopeRow,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let sql = "SELECT id, message, born_steady, bytes FROM envelopes WHERE row = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let outgoing = statement.query_row([row.0], |row| {
+            Ok(Outgoing {
+                id: EnvelopeId(fixed(row, 0)?),
+                message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+                born: row.get(2)?,
+                bytes: row.get(3)?,
+            })
+        });
+        Ok(outgoing.optional()?)
+    }
+
+    pub(crate) fn envelope_ids(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM envelopes")?;
+        let rows = statement.query_map([], |row| fixed(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn carried(&self, limit: u32) -> Result<Vec<Carried>, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("{COLUMNS} ORDER BY row LIMIT ?1"))?;
+        let rows = statement.query_map([limit], carried)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many envelopes of others are carried, and their bytes.
+    pub(crate) fn foreign_use(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM envelopes WHERE standing = 0";
+        let (count, bytes): (i64, i64) =
+            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((count.unsigned_abs(), bytes.unsigned_abs()))
+    }
+
+    /// The envelope of others that would make room first: the least urgent, and among these the one
+    /// that expires soonest.
+    pub(crate) fn least_useful_envelope(&self) -> Result<Option<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady LIMIT 1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([], carried).optional()?)
+    }
+
+    pub(crate) fn expired_envelopes(&self, now: SteadyMs) -> Result<Vec<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE expires_steady <= ?1 ORDER BY row LIMIT 1000");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([now], carried)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn next_expiry(&self) -> Result<Option<SteadyMs>, StoreError> {
+        let sql = "SELECT min(expires_steady) FROM envelopes";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    pub(crate) fn delete_envelope(&self, row: EnvelopeRow) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM envelopes WHERE row = ?1")?.execute([row.0])?;
+        Ok(())
+    }
+
+    pub(crate) fn insert_pending_ack(
+        &self,
+        row: EnvelopeRow,
+        proof: &AckProof,
+        release: SteadyMs,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO pending_acks VALUES (?1, ?2, ?3)")?
+            .execute((row.0, &proof.0[..], release))?;
+        Ok(())
+    }
+
+    /// Acknowledgements whose moment has come.
+    pub(crate) fn due_acks(&self, now: SteadyMs) -> Result<Vec<AckProof>, StoreError> {
+        let sql = "SELECT proof FROM pending_acks WHERE release_steady <= ?1 ORDER BY envelope";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([now], |row| fixed(row, 0).map(AckProof))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn next_ack(&self) -> Result<Option<SteadyMs>, StoreError> {
+        let sql = "SELECT min(release_steady) FROM pending_acks";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+}
+
+fn commitment_head(commitment: &Commitment) -> i64 {
+    i64::from_be_bytes(*commitment.0.first_chunk().expect("a commitment has 32 bytes"))
+}
+
+/// The first and the last id that begin with `head`.
+pub(super) fn id_range(head: u64) -> ([u8; 32], [u8; 32]) {
+    let (mut low, mut high) = ([0; 32], [0xff; 32]);
+    low[..8].copy_from_slice(&head.to_be_bytes());
+    high[..8].copy_from_slice(&head.to_be_bytes());
+    (low, high)
+}
+
+fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
+    let out_of_range =
+        |index, value: u8| rusqlite::Error::IntegralValueOutOfRange(index, value.into());
+    let (standing, priority) = (row.get::<_, u8>(2)?, row.get::<_, u8>(3)?);
+    Ok(Carried {
+        row: EnvelopeRow(row.get(0)?),
+        id: EnvelopeId(fixed(row, 1)?),
+        standing: match standing {
+            0 => Standing::Foreign,
+            1 => Standing::Own,
+            2 => Standing::Received,
+            other => return Err(out_of_range(2, other)),
+        },
+        priority: Priority::from_byte(priority).map_err(|_| out_of_range(3, priority))?,
+        born: row.get(4)?,
+        expires: row.get(5)?,
+        message: row.get::<_, Option<i64>>(6)?.map(MessageId),
+        recipient: row.get::<_, Option<i64>>(7)?.map(ContactId),
+        size_bytes: row.get::<_, i64>(8)?.unsigned_abs() as usize,
+    })
+}

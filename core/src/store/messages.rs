@@ -1,0 +1,154 @@
+//! Messages, sent and received, and how far the sent ones have come.
+
+use super::{Store, StoreError, fixed};
+use crate::chat::{ContactId, MessageId, State};
+use crate::envelope::READ;
+use crate::time::Timestamp;
+use rusqlite::{OptionalExtension, Row};
+
+pub(crate) struct NewMessage<'a> {
+    pub(crate) contact: ContactId,
+    pub(crate) outgoing: bool,
+    pub(crate) uuid: &'a [u8; 16],
+    pub(crate) kind: u64,
+    pub(crate) content: &'a [u8],
+    pub(crate) sent: Timestamp,
+    pub(crate) stored: Timestamp,
+    pub(crate) state: State,
+}
+
+pub(crate) struct MessageRow {
+    pub(crate) id: MessageId,
+    pub(crate) contact: ContactId,
+    pub(crate) outgoing: bool,
+    pub(crate) uuid: [u8; 16],
+    pub(crate) kind: u64,
+    pub(crate) content: Vec<u8>,
+    pub(crate) sent: Timestamp,
+    pub(crate) stored: Timestamp,
+    pub(crate) state: State,
+    pub(crate) delivered: Option<Timestamp>,
+    /// Neighbours that have stored it for this node, and how many of them are contacts.
+    pub(crate) carriers: u32,
+    pub(crate) carrier_contacts: u32,
+}
+
+const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, \
+     state, delivered_ms, \
+     (SELECT count(*) FROM handovers WHERE message = messages.id), \
+     (SELECT count(contact) FROM handovers WHERE message = messages.id) FROM messages";
+
+impl Store {
+    /// `None` where the message is there already.
+    pub(crate) fn insert_message(
+        &self,
+        message: &NewMessage<'_>,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let inserted = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO messages
+                 (contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+            )?
+            .execute((
+                message.contact.0,
+                message.outgoing,
+                message.uuid,
+                message.kind as i64,
+                message.content,
+                // The sender's clock is a claim: what SQLite cannot hold is cut.
+                i64::try_from(message.sent.0).unwrap_or(i64::MAX),
+                message.stored.0 as i64,
+                message.state as u8,
+            ))?;
+        Ok((inserted > 0).then(|| MessageId(self.connection.last_insert_rowid())))
+    }
+
+    pub(crate) fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([id.0], message).optional()?)
+    }
+
+    pub(crate) fn message_by_uuid(
+        &self,
+        contact: ContactId,
+        outgoing: bool,
+        uuid: &[u8; 16],
+    ) -> Result<Option<MessageRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE contact = ?1 AND outgoing = ?2 AND uuid = ?3");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row((contact.0, outgoing, uuid), message).optional()?)
+    }
+
+    /// The newest `limit` messages before `before`, the oldest first; no read receipts.
+    pub(crate) fn messages(
+        &self,
+        contact: Option<ContactId>,
+        before: MessageId,
+        limit: u32,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind <> {READ}
+             ORDER BY id DESC LIMIT ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map((before.0, contact.map(|id| id.0), limit), message)?;
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// Moves a message forward; states never go back. Says whether it moved.
+    pub(crate) fn advance_message(
+        &self,
+        id: MessageId,
+        state: State,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let moved = self
+            .connection
+            .prepare_cached(
+                "UPDATE messages SET state = ?2,
+                     delivered_ms = CASE WHEN ?2 = ?4 THEN ?3 ELSE delivered_ms END
+                 WHERE id = ?1 AND state < ?2",
+            )?
+            .execute((id.0, state as u8, now.0 as i64, State::Delivered as u8))?;
+        Ok(moved > 0)
+    }
+
+    /// Notes that a neighbour has stored an own message. Says whether that is new.
+    pub(crate) fn insert_handover(
+        &self,
+        id: MessageId,
+        neighbour: &[u8; 32],
+        contact: Option<ContactId>,
+    ) -> Result<bool, StoreError> {
+        let inserted = self
+            .connection
+            .prepare_cached("INSERT INTO handovers VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute((id.0, neighbour, contact.map(|id| id.0)))?;
+        Ok(inserted > 0)
+    }
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    let time = |index| row.get::<_, i64>(index).map(|ms| Timestamp(ms.unsigned_abs()));
+    let state = row.get::<_, u8>(8)?;
+    Ok(MessageRow {
+        id: MessageId(row.get(0)?),
+        contact: ContactId(row.get(1)?),
+        outgoing: row.get(2)?,
+        uuid: fixed(row, 3)?,
+        kind: row.get::<_, i64>(4)?.unsigned_abs(),
+        content: row.get(5)?,
+        sent: time(6)?,
+        stored: time(7)?,
+        state: State::from_byte(state)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state.into()))?,
+        delivered: row.get::<_, Option<i64>>(9)?.map(|ms| Timestamp(ms.unsigned_abs())),
+        carriers: row.get(10)?,
+        carrier_contacts: row.get(11)?,
+    })
+}

@@ -1,0 +1,194 @@
+//! The store: one SQLite database a node, opened by one process at a time.
+//!
+//! Concrete and synchronous. In-memory SQLite is its test double.
+
+mod contacts;
+mod envelopes;
+mod messages;
+mod own;
+mod tombstones;
+
+pub(crate) use contacts::ContactRow;
+pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
+pub(crate) use messages::{MessageRow, NewMessage};
+pub(crate) use own::Own;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Where a node keeps its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePath {
+    /// In this file, made if it is missing; `-wal` stands beside it.
+    File(PathBuf),
+    /// In memory: for tests and simulations.
+    Memory,
+}
+
+/// The store cannot go on. The node that met it is dropped and opened again once the cause is gone;
+/// everything committed is there.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process has the store open.
+    #[error("the store is in use by another process: stop that one first")]
+    InUse,
+    /// No space is left.
+    #[error("the disk is full: free some space, then start again; nothing accepted was lost")]
+    Full,
+    /// The file is not writable.
+    #[error("the store cannot be written: check owner and permissions of the data directory")]
+    ReadOnly,
+    /// The file cannot be opened or made.
+    #[error("the store cannot be opened: does its directory exist, and is it accessible?")]
+    CannotOpen,
+    /// The file is damaged or no store.
+    #[error("the store is damaged, or not a Footpost store: restore it, or begin a new profile")]
+    Corrupt,
+    /// A later version of Footpost wrote it.
+    #[error("the store is of version {found}, this Footpost knows {known}: update Footpost")]
+    TooNew {
+        /// The store's version.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// Reading or writing failed.
+    #[error("the store failed: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::CannotOpen) => Self::CannotOpen,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// How much a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Durability {
+    /// The end of the process. Enough for copies that others hold too.
+    Process,
+    /// The loss of power.
+    Power,
+}
+
+/// Numbered migrations, applied in order, each in a transaction of its own.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_foundation.sql")];
+
+/// `Footpost` in the database header marks the file as ours.
+const APPLICATION_ID: u32 = 0x4670_7374;
+
+pub(crate) struct Store {
+    connection: Connection,
+    /// What the open transaction needs; `None` while none is open.
+    open: Option<Durability>,
+}
+
+impl Store {
+    /// Opens the store, takes it for this process alone, and brings its schema up to date.
+    pub(crate) fn open(path: &StorePath) -> Result<Self, StoreError> {
+        let connection = match path {
+            StorePath::File(path) => open_file(path)?,
+            StorePath::Memory => Connection::open_in_memory()?,
+        };
+        connection.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = NORMAL;
+             PRAGMA journal_size_limit = 8388608;
+             PRAGMA secure_delete = FAST;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA foreign_keys = ON;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let mut store = Self { connection, open: None };
+        store.migrate()?;
+        Ok(store)
+    }
+
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        // The first write takes the lock that keeps every other process out until this one ends.
+        self.connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+        let pragma =
+            |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+        let (found, application) = (pragma("user_version")?, pragma("application_id")?);
+        let known = MIGRATIONS.len() as u32;
+        if found > known {
+            return Err(StoreError::TooNew { found, known });
+        }
+        if found > 0 && application != APPLICATION_ID {
+            return Err(StoreError::Corrupt);
+        }
+        for (version, migration) in (1..=known).zip(MIGRATIONS).skip(found as usize) {
+            self.connection.execute_batch(&format!(
+                "PRAGMA synchronous = FULL;
+                 BEGIN;
+                 {migration}
+                 PRAGMA application_id = {APPLICATION_ID};
+                 PRAGMA user_version = {version};
+                 COMMIT;
+                 PRAGMA synchronous = NORMAL;"
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Opens a transaction unless one is open, and asks that its commit be at least so durable.
+    pub(crate) fn require(&mut self, durability: Durability) -> Result<(), StoreError> {
+        match &mut self.open {
+            Some(open) => *open = durability.max(*open),
+            None => {
+                self.connection.execute_batch("BEGIN IMMEDIATE")?;
+                self.open = Some(durability);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether inputs are waiting for [`Store::commit`].
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        let Some(durability) = self.open else { return Ok(()) };
+        self.connection.execute_batch("COMMIT")?;
+        self.open = None;
+        if durability == Durability::Power {
+            // How durable a batch must be is known only once its envelopes are opened, and SQLite
+            // does not let a running transaction choose. A small FULL commit syncs the log with
+            // all that stands before it.
+            self.connection.execute_batch(
+                "PRAGMA synchronous = FULL;
+                 UPDATE own SET id = id;
+                 PRAGMA synchronous = NORMAL;",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    Ok(connection)
+}
+
+/// Steady times may lie before the node's own beginning: an envelope can be older than its carrier.
+pub(crate) type SteadyMs = i64;
+
+/// A column of fixed width; anything else means damage.
+fn fixed<const N: usize>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<[u8; N]> {
+    row.get(index)
+}

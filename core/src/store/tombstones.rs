@@ -1,0 +1,93 @@
+//! Envelopes that are gone for good, and the proofs that say why.
+
+use super::envelopes::id_range;
+use super::{SteadyMs, Store, StoreError, fixed};
+use crate::envelope::{AckProof, EnvelopeId};
+use rusqlite::OptionalExtension;
+
+impl Store {
+    /// Buries an envelope; a proof is added to a tombstone that has none. Says whether anything was
+    /// new.
+    pub(crate) fn insert_tombstone(
+        &self,
+        id: &EnvelopeId,
+        proof: Option<&AckProof>,
+        forget: SteadyMs,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO tombstones (id, proof, forget_steady) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET proof = excluded.proof
+                 WHERE proof IS NULL AND excluded.proof IS NOT NULL",
+            )?
+            .execute((&id.0, proof.map(|proof| &proof.0[..]), forget))?;
+        Ok(changed > 0)
+    }
+
+    /// `None`: no tombstone; `Some(None)`: expired; `Some(Some(_))`: acknowledged.
+    pub(crate) fn tombstone(
+        &self,
+        id: &EnvelopeId,
+    ) -> Result<Option<Option<AckProof>>, StoreError> {
+        self.tombstone_between(id.0, id.0)
+    }
+
+    /// The same by the id's first 8 bytes.
+    pub(crate) fn tombstone_by_head(
+        &self,
+        head: u64,
+    ) -> Result<Option<Option<AckProof>>, StoreError> {
+        let (low, high) = id_range(head);
+        self.tombstone_between(low, high)
+    }
+
+    fn tombstone_between(
+        &self,
+        low: [u8; 32],
+        high: [u8; 32],
+    ) -> Result<Option<Option<AckProof>>, StoreError> {
+        let sql = "SELECT proof FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let proof =
+            statement.query_row((low, high), |row| row.get::<_, Option<[u8; AckProof::LEN]>>(0));
+        Ok(proof.optional()?.map(|proof| proof.map(AckProof)))
+    }
+
+    /// All ids, and whether each was acknowledged.
+    pub(crate) fn tombstone_ids(&self) -> Result<Vec<([u8; 32], bool)>, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT id, proof IS NOT NULL FROM tombstones")?;
+        let rows = statement.query_map([], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn tombstone_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM tombstones";
+        let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(crate) fn forget_tombstones(&self, now: SteadyMs) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM tombstones WHERE forget_steady <= ?1")?
+            .execute([now])?;
+        Ok(())
+    }
+
+    /// Makes room by forgetting what would be forgotten soonest.
+    pub(crate) fn forget_soonest_tombstones(&self, count: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM tombstones WHERE row IN
+                 (SELECT row FROM tombstones ORDER BY forget_steady LIMIT ?1)",
+            )?
+            .execute([count as i64])?;
+        Ok(())
+    }
+
+    pub(crate) fn next_forgetting(&self) -> Result<Option<SteadyMs>, StoreError> {
+        let sql = "SELECT min(forget_steady) FROM tombstones";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+}
