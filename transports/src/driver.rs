@@ -5,7 +5,9 @@
 //! or result leaves before that is durable.
 
 use crate::{clock::Clock, footpost::StartError, queue::QueueSender};
-use footpost_core::{Config, Event, LinkId, LinkInfo, Node, StoreError, StorePath, Timestamp};
+use footpost_core::{
+    Config, Event, LinkId, LinkInfo, Node, OpenError, StoreError, StorePath, Timestamp,
+};
 use rand_chacha::ChaCha20Rng;
 use std::{
     collections::BTreeMap,
@@ -92,9 +94,11 @@ impl Driver {
         let (opened, result) = oneshot::channel();
         let why = Arc::clone(&stopped);
         let run = move || {
-            let mut engine = match Engine::open(store, config, rng, events) {
+            let mut engine = match Engine::open(&store, config, rng, events) {
                 Ok(engine) => engine,
-                Err(error) => return drop(opened.send(Err(error))),
+                Err(source) => {
+                    return drop(opened.send(Err(StartError::Open { store, source })));
+                }
             };
             let _ = opened.send(Ok(()));
             let end = timers.block_on(engine.run(&mut waiting));
@@ -176,11 +180,11 @@ struct Outgoing {
 
 impl Engine {
     fn open(
-        store: StorePath,
+        store: &StorePath,
         config: Config,
         rng: ChaCha20Rng,
         events: broadcast::Sender<Event>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, OpenError> {
         let mut clock = Clock::default();
         let (now, _) = clock.now();
         let node = Node::open(store, config, Box::new(rng), now)?;
@@ -190,8 +194,9 @@ impl Engine {
     async fn run(&mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), StoreError> {
         loop {
             self.let_out()?;
-            let first = self.wait(inputs).await;
-            self.tick()?;
+            let due = self.node.poll_timeout()?.map(|(due, _)| due);
+            let first = self.wait(due, inputs).await;
+            self.tick(due)?;
             let stop = self.take_in(first, inputs)?;
             self.node.commit()?;
             self.replies.drain(..).for_each(|reply| reply());
@@ -201,23 +206,25 @@ impl Engine {
         }
     }
 
-    /// The next input, or none when the engine wants to be woken.
-    async fn wait(&self, inputs: &mut mpsc::Receiver<Input>) -> Option<Input> {
-        let sleep = match self.node.poll_timeout() {
-            Some((due, _)) => Duration::from_millis(due.since(self.now)).min(LONGEST_SLEEP),
-            None => LONGEST_SLEEP,
-        };
+    /// The next input, or none when it is time to look at the clock.
+    async fn wait(
+        &self,
+        due: Option<Timestamp>,
+        inputs: &mut mpsc::Receiver<Input>,
+    ) -> Option<Input> {
+        let sleep = due.map_or(u64::MAX, |due| due.since(self.now));
+        let sleep = Duration::from_millis(sleep).min(LONGEST_SLEEP);
         // A channel that nobody can send to any more is a handle that was dropped.
         timeout(sleep, inputs.recv()).await.ok().map(|input| input.unwrap_or(Input::Stop))
     }
 
-    fn tick(&mut self) -> Result<(), StoreError> {
+    fn tick(&mut self, due: Option<Timestamp>) -> Result<(), StoreError> {
         let (now, step_ms) = self.clock.now();
         self.now = now;
         if let Some(step_ms) = step_ms {
             self.node.handle_clock_step(now, step_ms)?;
         }
-        if self.node.poll_timeout().is_some_and(|(due, _)| due <= now) {
+        if due.is_some_and(|due| due <= now) {
             self.node.handle_timeout(now)?;
         }
         Ok(())

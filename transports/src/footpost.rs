@@ -58,8 +58,13 @@ pub enum StartError {
         source: io::Error,
     },
     /// The store cannot be opened; the error inside names the cure.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    #[error("{}: {source}", display(.store))]
+    Open {
+        /// The store asked for.
+        store: StorePath,
+        /// What the store says.
+        source: OpenError,
+    },
     /// The system gives no randomness, without which there are no keys.
     #[error("the system gives no randomness: {0}")]
     Randomness(#[from] getrandom::Error),
@@ -166,6 +171,13 @@ impl Events {
             Err(RecvError::Lagged(missed)) => Some(Err(Missed(missed))),
             Err(RecvError::Closed) => None,
         }
+    }
+}
+
+fn display(store: &StorePath) -> String {
+    match store {
+        StorePath::File(path) => path.display().to_string(),
+        StorePath::Memory => "store in memory".into(),
     }
 }
 
