@@ -241,3 +241,23 @@ async fn tend(
         lan.stop().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_subscriber_is_told_how_much_it_missed_and_goes_on() {
+        let (sender, receiver) = broadcast::channel(4);
+        let mut events = Events(receiver);
+        for _ in 0..10 {
+            sender.send(Event::EpochRotated).unwrap();
+        }
+        drop(sender);
+        assert_eq!(events.next().await, Some(Err(Missed(6))));
+        for _ in 0..4 {
+            assert_eq!(events.next().await, Some(Ok(Event::EpochRotated)));
+        }
+        assert_eq!(events.next().await, None);
+    }
+}

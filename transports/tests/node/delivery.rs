@@ -1,8 +1,6 @@
 //! Two nodes over QUIC deliver a message to each other.
 
-mod common;
-
-use common::{config, delivered, introduce, send, start, wait_for};
+use crate::common::{config, delivered, introduce, send, start, wait_for};
 use footpost_core::{Event, StorePath};
 use footpost_transports::Config;
 

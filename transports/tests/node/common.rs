@@ -11,10 +11,10 @@ use tokio::{
 };
 
 /// Longer than anything here takes.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A node in memory that listens on loopback, keeps `peers` connected, and acknowledges at once.
-pub fn config(peers: Vec<SocketAddr>) -> Config {
+pub(crate) fn config(peers: Vec<SocketAddr>) -> Config {
     Config {
         store: StorePath::Memory,
         node: footpost_core::Config::default().ack_delay_max_ms(0).clone(),
@@ -25,27 +25,27 @@ pub fn config(peers: Vec<SocketAddr>) -> Config {
 }
 
 /// A running node, and what happens in it.
-pub async fn start(config: Config) -> (Footpost, Events) {
+pub(crate) async fn start(config: Config) -> (Footpost, Events) {
     let node = Footpost::start(config).await.unwrap();
     let events = node.subscribe();
     (node, events)
 }
 
 /// Gives `who` the card of `whom`.
-pub async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
+pub(crate) async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
     let card = whom.call(|node, _| node.card().clone()).await.unwrap();
     who.call(move |node, now| node.add_contact(now, &card, "contact")).await.unwrap().unwrap()
 }
 
 /// Sends `text` to a contact.
-pub async fn send(from: &Footpost, to: ContactId, text: String) -> MessageId {
+pub(crate) async fn send(from: &Footpost, to: ContactId, text: String) -> MessageId {
     let body = Body::Text(text);
     let sent = from.call(move |node, now| node.send(now, to, &body, Priority::Normal)).await;
     sent.unwrap().unwrap()
 }
 
 /// Waits for the first event that `wanted` recognises.
-pub async fn wait_for(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Event {
+pub(crate) async fn wait_for(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Event {
     let search = async {
         loop {
             let event = events.next().await.expect("the node stopped").expect("events were missed");
@@ -58,34 +58,34 @@ pub async fn wait_for(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> E
 }
 
 /// Waits until `message` is acknowledged.
-pub async fn delivered(events: &mut Events, message: MessageId) {
+pub(crate) async fn delivered(events: &mut Events, message: MessageId) {
     let state = State::Delivered;
     wait_for(events, |event| *event == Event::Progress { message, state }).await;
 }
 
 /// One end of a link in memory.
-pub struct MemoryLink {
+pub(crate) struct MemoryLink {
     role: Role,
     sender: MemorySender,
     receiver: MemoryReceiver,
 }
 
 /// Sends what its gate lets pass.
-pub struct MemorySender {
+pub(crate) struct MemorySender {
     frames: mpsc::Sender<Vec<u8>>,
     sent_bytes: usize,
     gate: watch::Receiver<Gate>,
 }
 
 /// Receives until the gate breaks.
-pub struct MemoryReceiver {
+pub(crate) struct MemoryReceiver {
     frames: mpsc::Receiver<Vec<u8>>,
     gate: watch::Receiver<Gate>,
 }
 
 /// What a link in memory does, both ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// This many bytes pass in all, the rest waits, and nobody is told.
     UpTo(usize),
     /// The link is down, by accident.
@@ -93,7 +93,7 @@ pub enum Gate {
 }
 
 /// A link in memory, and its gate.
-pub fn memory_link() -> (MemoryLink, MemoryLink, watch::Sender<Gate>) {
+pub(crate) fn memory_link() -> (MemoryLink, MemoryLink, watch::Sender<Gate>) {
     let (gate, watched) = watch::channel(Gate::UpTo(usize::MAX));
     let (there, here) = (mpsc::channel(1), mpsc::channel(1));
     let end = |role, frames, incoming| MemoryLink {

@@ -1,8 +1,6 @@
 //! A neighbour that does not read holds up nothing and fills nothing.
 
-mod common;
-
-use common::{Gate, SOON, config, delivered, introduce, memory_link, send, start};
+use crate::common::{Gate, SOON, config, delivered, introduce, memory_link, send, start};
 use footpost_transports::Footpost;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};

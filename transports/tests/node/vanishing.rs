@@ -1,8 +1,6 @@
 //! A node survives links that vanish, at any moment, and its mail takes another way.
 
-mod common;
-
-use common::{Gate, config, delivered, introduce, memory_link, send, start, wait_for};
+use crate::common::{Gate, SOON, config, delivered, introduce, memory_link, send, start, wait_for};
 use footpost_core::Event;
 use footpost_transports::{Config, Footpost, StartError};
 use std::{net::SocketAddr, time::Duration};
@@ -14,7 +12,7 @@ async fn until_linkless(node: &Footpost) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(common::SOON, gone).await.expect("the link is still there");
+    timeout(SOON, gone).await.expect("the link is still there");
 }
 
 /// The socket of a dropped node is free once its connections have drained.

@@ -1,8 +1,6 @@
 //! How a node ends, and what it says when it does not begin.
 
-mod common;
-
-use common::{SOON, config, start};
+use crate::common::{SOON, config, start};
 use footpost_core::StorePath;
 use footpost_transports::{Config, Footpost, StartError, Stopped};
 use tokio::time::timeout;
