@@ -4,6 +4,7 @@ use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
     MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, stub,
 };
+use super::postmark::NO_WORK;
 use super::{
     AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, PSK_ID, Postmark, auth_message,
     info,
@@ -148,7 +149,7 @@ fn seal_with<K: Kem>(
     out.put(&[0; HINT.end - HINT.start]);
     out.put(&ack.commitment().0);
     out.put(&postmark.public_key());
-    out.put(&postmark.work_nonce());
+    out.put(&NO_WORK);
     out.put(&encapsulation);
     debug_assert_eq!(out[COMMITMENT], ack.commitment().0);
     let hint = mac8(&target.hint_key(), &[&out]);
@@ -217,7 +218,12 @@ fn padded_len(len: usize) -> usize {
 
 /// The asked lifetime, within limits and within the target's life.
 fn lifetime_s(letter: &Letter<'_>, created: Timestamp) -> Result<u32, SealError> {
-    let left_s = u32::try_from(letter.target.end.since(created) / 1000).unwrap_or(u32::MAX);
+    // A target from a node whose clock was never set does not tell when it ends.
+    let left_ms = match letter.target.end {
+        end if end.is_plausible() => end.since(created),
+        _ => u64::MAX,
+    };
+    let left_s = u32::try_from(left_ms / 1000).unwrap_or(u32::MAX);
     if left_s < MIN_LIFETIME_S {
         return Err(SealError::TargetEnded);
     }
