@@ -152,6 +152,10 @@ impl Neighbours {
         // An address from elsewhere would let any host of the network aim our packets at it.
         let mut addresses: Vec<_> =
             addresses.filter(|addr| addr.port() != 0 && is_local(addr.ip())).collect();
+        // Another host's loopback is our own: only who has no other address means it.
+        if addresses.iter().any(|addr| !addr.ip().is_loopback()) {
+            addresses.retain(|addr| !addr.ip().is_loopback());
+        }
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(MAX_ADDRESSES);
@@ -250,6 +254,17 @@ mod tests {
         let many = (1..=99).map(|port| SocketAddr::from(([192, 168, 0, 1], port)));
         neighbours.found("b", many.chain(elsewhere));
         assert_eq!(neighbours.to_dial("b").unwrap().len(), MAX_ADDRESSES);
+    }
+
+    #[test]
+    fn loopback_is_dialled_only_where_there_is_nothing_else() {
+        let mut neighbours = neighbours("a");
+        let loopback = addresses(&["127.0.0.1:7"]);
+        neighbours.found("b", loopback.iter().copied());
+        assert_eq!(neighbours.to_dial("b"), Some(&loopback));
+        let both = addresses(&["10.0.0.1:7", "127.0.0.1:7"]);
+        neighbours.found("b", both.iter().copied());
+        assert_eq!(neighbours.to_dial("b").unwrap(), &both[..1]);
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub trait Link: Send + 'static {
     /// The half that receives.
     type Receiver: LinkReceiver;
 
-    /// Which side this is, what a byte costs, and how long a frame may be.
+    /// Which side this is, what a byte costs, and how long a frame may be: at least
+    /// [`footpost_core::MIN_FRAME_BYTES`].
     fn info(&self) -> LinkInfo;
 
     /// The two halves, to be driven by different tasks. The link is down once both are dropped.
