@@ -28,7 +28,7 @@ impl Node {
         link: LinkId,
         info: LinkInfo,
     ) -> Result<(), StoreError> {
-        let now = self.begin(now, Durability::Process)?;
+        let now = self.whole(|node| node.begin(now, Durability::Process))?;
         let seed = self.random_array();
         let deadline = now.steady + HANDSHAKE_TIMEOUT_MS;
         match Session::new(info, &self.epoch.link_secret, seed, deadline) {
@@ -48,17 +48,19 @@ impl Node {
         link: LinkId,
         frame: &[u8],
     ) -> Result<(), StoreError> {
-        let now = self.begin(now, Durability::Process)?;
         self.received_bytes += frame.len() as u64;
-        match self.receive_frame(now, link, frame) {
-            Ok(()) => Ok(()),
-            Err(Fault::Neighbour(violation)) => {
-                tracing::warn!(link = link.0, %violation, "closing");
-                self.close(link, CloseReason::Violation(violation));
-                Ok(())
+        self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            match node.receive_frame(now, link, frame) {
+                Ok(()) => Ok(()),
+                Err(Fault::Neighbour(violation)) => {
+                    tracing::warn!(link = link.0, %violation, "closing");
+                    node.close(link, CloseReason::Violation(violation));
+                    Ok(())
+                }
+                Err(Fault::Store(error)) => Err(error),
             }
-            Err(Fault::Store(error)) => Err(error),
-        }
+        })
     }
 
     /// The link is gone.
@@ -66,7 +68,7 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn handle_link_down(&mut self, now: Timestamp, link: LinkId) -> Result<(), StoreError> {
-        self.begin(now, Durability::Process)?;
+        self.whole(|node| node.begin(now, Durability::Process))?;
         self.links.remove(&link);
         self.fetch_elsewhere(link);
         Ok(())
