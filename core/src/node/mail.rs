@@ -61,14 +61,15 @@ impl Node {
     /// # Errors
     /// As [`Node::send`], of the receipt.
     pub fn mark_seen(&mut self, now: Timestamp, message: MessageId) -> Result<(), SendError> {
-        let is_new = self.whole(|node| {
-            let at = node.begin(now, Durability::Process)?;
-            let is_new = node.store.advance_message(message, State::Seen, at.wall)?;
-            node.store.commit().map(|()| is_new)
+        let unseen = self.store.message(message)?.filter(|row| row.state == State::Received);
+        let Some(unseen) = unseen else { return Ok(()) };
+        self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            node.store.advance_message(message, State::Seen, now.wall)?;
+            node.store.commit()
         })?;
-        let seen = self.store.message(message)?.filter(|message| is_new && !message.outgoing);
-        if let Some(seen) = seen.filter(|_| self.config.read_receipts) {
-            self.send(now, seen.contact, &Body::Read(vec![seen.uuid]), Priority::Low)?;
+        if self.config.read_receipts {
+            self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
         }
         Ok(())
     }
