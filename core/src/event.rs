@@ -63,4 +63,8 @@ pub enum Reason {
     Epoch,
     /// A handshake takes too long.
     Handshake,
+    /// A secret has served its time.
+    Secret,
+    /// A contact who writes and is not answered needs a fresh target.
+    Refresh,
 }

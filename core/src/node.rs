@@ -4,19 +4,22 @@ mod acks;
 mod links;
 mod mail;
 mod people;
+mod ratchet;
 mod upkeep;
 mod view;
 
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
+use crate::chat::ContactId;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::envelope::Postmark;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
-use crate::store::{Carried, Durability, Own, Store, StoreError, StorePath};
+use crate::store::{Carried, Durability, Own, OwnReply, Store, StoreError, StorePath};
 use crate::time::Timestamp;
+use ratchet::by_contact;
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, VecDeque};
 use thiserror::Error;
@@ -50,6 +53,8 @@ pub struct Node {
     name: Option<String>,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
+    /// Own reply targets, the newest first.
+    replies: BTreeMap<ContactId, Vec<OwnReply>>,
     clock: Clock,
     epoch: Epoch,
     links: BTreeMap<LinkId, Session>,
@@ -139,7 +144,8 @@ impl Node {
             key: own.key,
             name: own.name,
             cards: store.own_cards()?,
-            clock: Clock::resume(own.steady_lead_ms, own.wall_seen),
+            replies: by_contact(store.own_replies()?),
+            clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),
             epoch: Epoch::new(now.day(), &mut *rng),
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
@@ -211,6 +217,7 @@ impl Node {
         let now = self.clock.advance(now);
         if let Some((seen, lead_ms)) = self.clock.unsaved() {
             self.store.set_clock(seen, lead_ms)?;
+            self.store.set_running(self.clock.running_ms())?;
         }
         Ok(now)
     }

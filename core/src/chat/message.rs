@@ -2,6 +2,7 @@
 
 use super::ContactId;
 use crate::envelope::{Body, SealError};
+use crate::identity::Protection;
 use crate::store::{MessageRow, StoreError};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ pub struct Message {
     pub stored: Timestamp,
     /// How far it has come.
     pub state: State,
+    /// What protected it on its way.
+    pub protection: Protection,
     /// When its acknowledgement came.
     pub delivered: Option<Timestamp>,
     /// How many neighbours have stored it for this node.
@@ -83,6 +86,7 @@ impl TryFrom<MessageRow> for Message {
             sent: row.sent,
             stored: row.stored,
             state: row.state,
+            protection: row.protection,
             delivered: row.delivered,
             carriers: row.carriers,
             carrier_contacts: row.carrier_contacts,

@@ -81,6 +81,11 @@ impl Node {
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
+            if let Some(row) = self.store.message(message)?
+                && let Some(sequence) = row.card_sequence
+            {
+                self.store.set_contact_holds(row.contact, sequence)?;
+            }
         }
         self.spread(proof, from);
         Ok(())

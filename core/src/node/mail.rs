@@ -1,21 +1,30 @@
 //! Mail: what is sent, what comes in, what is carried for others.
 
+use super::ratchet::Lock;
 use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
 use crate::envelope::{
-    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, SealError, Sealed, open, seal,
+    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, Sealed, seal,
 };
 use crate::event::Event;
+use crate::identity::{Card, Protection, Suite};
 use crate::link::{LinkId, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
-    ContactRow, Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
+    Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
 };
 use crate::time::{DAY_MS, Timestamp};
 
 /// How far clocks may be apart before what depends on the calendar fails.
 pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
+
+/// A message that was opened here.
+struct Incoming {
+    opened: Opened,
+    writer: ContactId,
+    protection: Protection,
+}
 
 impl Node {
     /// Accepts `body` for the contact `to`: sealed, stored and durable when this returns.
@@ -30,11 +39,25 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        if contact.card.has_expired(now) {
-            return Err(SendError::CardExpired);
-        }
+        let aim = self.aim(&contact, now)?;
+        let at = self.clock.advance(now);
+        let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
+        let card = self.card_for(&contact);
         let uuid = self.random_array();
-        let sealed = self.seal_for(&contact, uuid, body, priority, now)?;
+        let letter = Letter {
+            sender: &self.key,
+            recipient: &contact.identity,
+            target: &aim.target,
+            uuid,
+            body,
+            card: card.as_ref(),
+            reply: Some(&reply),
+            previous: aim.previous,
+            priority,
+            lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
+            tag_mode: self.config.tag_mode,
+        };
+        let sealed = seal(&letter, &self.epoch.postmark, now, &mut *self.rng)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
@@ -44,11 +67,17 @@ impl Node {
             sent: now,
             stored: now,
             state: State::Queued,
+            protection: aim.protection,
+            card_sequence: card.as_ref().map(Card::sequence),
         };
         Ok(self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
             // A random uuid repeats by nobody's doing in any universe's lifetime.
             let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
+            node.give_reply(to, &reply, new_reply)?;
+            if aim.is_reply {
+                node.store.count_sealed(to)?;
+            }
             node.dispatch(now, &sealed, message, to)?;
             node.events.push_back(Event::Progress { message, state: State::Queued });
             node.store.commit().map(|()| message)
@@ -72,29 +101,6 @@ impl Node {
             self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
         }
         Ok(())
-    }
-
-    fn seal_for(
-        &mut self,
-        contact: &ContactRow,
-        uuid: [u8; 16],
-        body: &Body,
-        priority: Priority,
-        now: Timestamp,
-    ) -> Result<Sealed, SealError> {
-        let card = self.card_for(contact);
-        let letter = Letter {
-            sender: &self.key,
-            recipient: &contact.identity,
-            target: contact.card.target(),
-            uuid,
-            body,
-            card: card.as_ref(),
-            priority,
-            lifetime_s: self.config.lifetime_s,
-            tag_mode: self.config.tag_mode,
-        };
-        seal(&letter, &self.epoch.postmark, now, &mut *self.rng)
     }
 
     fn dispatch(
@@ -139,10 +145,8 @@ impl Node {
             return Ok(());
         }
         let born = now.steady - i64::from(age_s) * 1000;
-        match self.open_own(&envelope)? {
-            Some((opened, writer)) => {
-                self.receive(now, link, &envelope, id, born, &opened, writer)?;
-            }
+        match self.open_own(now, &envelope)? {
+            Some(incoming) => self.receive(now, link, &envelope, id, born, &incoming)?,
             None => self.carry(link, &envelope, id, born)?,
         }
         Ok(())
@@ -152,20 +156,23 @@ impl Node {
     /// mail from outside, and is carried on like it.
     fn open_own(
         &mut self,
+        now: Moment,
         envelope: &Envelope<'_>,
-    ) -> Result<Option<(Opened, ContactId)>, StoreError> {
-        let opened = self.cards.iter().find_map(|(card, secret)| {
-            let is_ours = secret.recognises(envelope);
-            let opened = is_ours.then(|| open(envelope, secret, &self.identity)).flatten()?;
-            Some((card.sequence(), opened))
-        });
-        let Some((sequence, opened)) = opened else { return Ok(None) };
+    ) -> Result<Option<Incoming>, StoreError> {
+        let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
-        let writer = self.writer(&opened.sender, opened.card.as_ref(), sequence)?;
-        Ok(writer.map(|writer| (opened, writer)))
+        let Some(writer) = self.writer(&opened.sender, opened.card.as_ref(), lock)? else {
+            return Ok(None);
+        };
+        self.turn(now, writer, lock, &opened)?;
+        let protection = match lock {
+            Lock::Card { .. } if envelope.suite() == Suite::XWing => Protection::XWing,
+            Lock::Card { .. } => Protection::CardSeed,
+            Lock::Reply { protection, .. } => protection,
+        };
+        Ok(Some(Incoming { opened, writer, protection }))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one journey's papers, all of them different")]
     fn receive(
         &mut self,
         now: Moment,
@@ -173,10 +180,10 @@ impl Node {
         envelope: &Envelope<'_>,
         id: EnvelopeId,
         born: SteadyMs,
-        opened: &Opened,
-        writer: ContactId,
+        incoming: &Incoming,
     ) -> Result<(), StoreError> {
-        self.store_message(now, opened, writer)?;
+        self.store_message(now, incoming)?;
+        let Incoming { opened, writer, .. } = incoming;
         let row = self.keep(envelope, id, Standing::Received, born, None)?;
         // Mail with little time left is acknowledged while that still helps.
         let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
@@ -184,7 +191,7 @@ impl Node {
         let release = now.steady + delay_ms.min(left_ms / 2);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
-        if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(writer)) {
+        if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(*writer)) {
             session.push_held_ack(opened.ack.0);
             return Ok(());
         }
@@ -195,15 +202,18 @@ impl Node {
     fn store_message(
         &mut self,
         now: Moment,
-        opened: &Opened,
-        writer: ContactId,
+        incoming: &Incoming,
     ) -> Result<(), StoreError> {
+        let &Incoming { ref opened, writer, protection } = incoming;
         if let Body::Read(uuids) = &opened.body {
             for uuid in uuids {
                 if let Some(read) = self.store.message_by_uuid(writer, true, uuid)? {
                     self.progress(now, read.id, State::Read)?;
                 }
             }
+            return Ok(());
+        }
+        if !opened.body.is_for_people() {
             return Ok(());
         }
         let new = NewMessage {
@@ -215,6 +225,8 @@ impl Node {
             sent: opened.sent,
             stored: now.wall,
             state: State::Received,
+            protection,
+            card_sequence: None,
         };
         if let Some(message) = self.store.insert_message(&new)? {
             self.events.push_back(Event::Received { message, contact: writer });

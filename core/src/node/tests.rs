@@ -91,6 +91,8 @@ impl Scene {
             uuid: [1; 16],
             body: &Body::Text("not for you".into()),
             card: None,
+            reply: None,
+            previous: None,
             priority: Priority::Normal,
             lifetime_s,
             tag_mode: TagMode::Hidden,

@@ -2,7 +2,7 @@
 
 use super::acks::TOMBSTONE_SLACK_MS;
 use super::{Epoch, Node};
-use crate::chat::State;
+use crate::chat::{State, ratchet};
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::{CloseReason, LinkId};
@@ -21,8 +21,10 @@ impl Node {
             node.release_acks(now)?;
             node.tombstones -= node.store.forget_tombstones(now.steady)?;
             node.time_out_handshakes(now);
+            node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
-        })
+        })?;
+        self.send_refreshes(now)
     }
 
     /// When this node wants [`Node::handle_timeout`] called next, and why.
@@ -36,11 +38,16 @@ impl Node {
             .filter(|session| !session.noise.is_established() && session.closed.is_none())
             .map(|session| session.handshake_deadline)
             .min();
+        let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
+        let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
         let steady = [
             (self.store.next_expiry()?, Reason::Expiry),
             (self.store.next_ack()?, Reason::Acknowledgement),
             (self.store.next_forgetting()?, Reason::Tombstone),
             (handshake, Reason::Handshake),
+            (due, Reason::Secret),
+            (dies, Reason::Secret),
+            (self.store.next_refresh()?, Reason::Refresh),
         ];
         let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);
         Ok(steady
