@@ -39,6 +39,10 @@ impl Clock {
 
     pub(crate) fn advance(&mut self, wall: Timestamp) -> Moment {
         let wall = wall.min(END_OF_TIME);
+        if !self.latest.wall.is_plausible() && wall.is_plausible() {
+            // A clock that was never set is set now: how much time has passed it does not tell.
+            self.lead_ms = self.latest.steady - wall.0 as i64;
+        }
         let steady = wall.0 as i64 + self.lead_ms;
         if steady < self.latest.steady {
             self.lead_ms += self.latest.steady - steady;
@@ -51,6 +55,11 @@ impl Clock {
     pub(crate) fn step(&mut self, step_ms: i64) {
         let most = END_OF_TIME.0 as i64;
         self.lead_ms -= step_ms.clamp(-most, most);
+    }
+
+    /// The steady time of the latest moment.
+    pub(crate) fn steady(&self) -> SteadyMs {
+        self.latest.steady
     }
 
     /// The wall time at which steady time will be `steady`, if nobody sets the clock.

@@ -61,6 +61,8 @@ pub enum Reason {
     Tombstone,
     /// The day ends: link keys and postmark rotate.
     Epoch,
-    /// A handshake takes too long.
+    /// A handshake or a reconciliation takes too long.
     Handshake,
+    /// A neighbour has not brought what it offered.
+    Wish,
 }

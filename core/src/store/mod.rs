@@ -12,7 +12,6 @@ pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
-pub(crate) use tombstones::Tombstone;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
