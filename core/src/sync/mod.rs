@@ -16,6 +16,8 @@ mod prefixes;
 mod reconciler;
 mod riblt;
 mod sketch;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use frame::SyncFrame;
 pub(crate) use reconciler::{Items, Reconciler};

@@ -157,7 +157,7 @@ impl BitReader<'_> {
 
     /// One list has one encoding: the last byte is padded with zeros, and nothing follows.
     fn finish(mut self) -> Result<(), DecodeError> {
-        while self.at % 8 != 0 {
+        while !self.at.is_multiple_of(8) {
             if self.take()? {
                 return Err(DecodeError::Invalid { what: WHAT });
             }

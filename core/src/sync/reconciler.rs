@@ -28,16 +28,22 @@ pub(crate) struct Step {
     pub(crate) push: Vec<[u8; 32]>,
     /// The initiator knows the whole difference. A responder never learns that it is done: of
     /// one who wants nothing it hears nothing.
-    pub(crate) finished: bool,
+    pub(crate) is_finished: bool,
 }
 
 /// What a side brings to a reconciliation.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
-    /// Its set.
+    /// Its set, of which at most [`MAX_ITEMS`] are counted.
     pub(crate) held: Vec<[u8; 32]>,
     /// What it has done with: not in its set, and not to be sent to it.
     pub(crate) unwanted: Vec<[u8; 32]>,
+}
+
+impl From<Vec<[u8; 32]>> for Items {
+    fn from(held: Vec<[u8; 32]>) -> Self {
+        Self { held, unwanted: Vec::new() }
+    }
 }
 
 /// A snapshot of one's own set, and how far the neighbour's is known.
@@ -171,7 +177,9 @@ impl Reconciler {
             .filter(|item| theirs.binary_search(&(item.short >> (64 - LIST_WIDTH))).is_err());
         let push = push.map(|item| item.id).collect();
         let listed = theirs.len();
-        theirs.iter_mut().for_each(|value| *value <<= 64 - LIST_WIDTH);
+        for value in &mut theirs {
+            *value <<= 64 - LIST_WIDTH;
+        }
         theirs.retain(|&prefix| !self.set.holds(prefix, LIST_WIDTH));
         Ok(self.finish(push, &theirs, listed))
     }
@@ -185,9 +193,9 @@ impl Reconciler {
             Vec::new()
         } else {
             let wants = Prefixes::of(wanted.iter().copied(), width as u8);
-            wants.split(self.frame_bytes - 1).map(SyncFrame::Wants).collect()
+            wants.split(self.frame_bytes.saturating_sub(1)).map(SyncFrame::Wants).collect()
         };
-        Step { replies, push, finished: true }
+        Step { replies, push, is_finished: true }
     }
 
     /// The next symbols, or the list once that is the shorter way. It also ends what never
@@ -221,7 +229,7 @@ impl Reconciler {
             return Err(Violation::Unexpected("wants"));
         }
         let push = shorts().flat_map(|prefix| self.set.with_prefix(prefix, width)).collect();
-        let last = shorts().last().map(|prefix| prefix | u64::MAX >> width);
+        let last = shorts().next_back().map(|prefix| prefix | u64::MAX >> width);
         self.state = State::Serving { served: last };
         Ok(Step { push, ..Step::default() })
     }
@@ -264,8 +272,12 @@ impl ItemSet {
         let mut unwanted: Vec<u64> =
             items.unwanted.iter().map(|id| short_id(sync_key, id)).collect();
         unwanted.sort_unstable();
-        let mut items: Vec<Item> =
-            items.held.into_iter().map(|id| Item { short: short_id(sync_key, &id), id }).collect();
+        let mut items: Vec<Item> = items
+            .held
+            .into_iter()
+            .take(MAX_ITEMS)
+            .map(|id| Item { short: short_id(sync_key, &id), id })
+            .collect();
         items.sort_unstable();
         items.dedup();
         Self { coder: Coder::new(session_hashers(sync_key).1), items, unwanted }

@@ -239,3 +239,57 @@ impl Decoder {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn coder() -> Coder {
+        Coder::new(SipHasher13::new_with_keys(1, 2))
+    }
+
+    fn shorts(range: Range<u64>) -> impl Iterator<Item = u64> {
+        range.map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    #[test]
+    fn the_wire_stays_what_it_is() {
+        let indices: Vec<usize> = coder().item(3).1.take(8).collect();
+        assert_eq!(indices, [0, 1, 2, 3, 4, 5, 9, 25]);
+        let mut bytes = Vec::new();
+        for symbol in coder().symbols(shorts(1..100), 1..3) {
+            symbol.encode(&mut bytes);
+        }
+        assert_eq!(
+            data_encoding::HEXLOWER.encode(&bytes),
+            "52353440f2d80ed93043b239fee763a28abc8fdb1fd1"
+        );
+    }
+
+    #[test]
+    fn symbols_of_two_ranges_are_those_of_the_whole() {
+        let whole = coder().symbols(shorts(0..500), 0..90);
+        let parts = [0..40, 40..90].map(|range| coder().symbols(shorts(0..500), range));
+        assert_eq!(parts.concat(), whole);
+    }
+
+    #[test]
+    fn a_difference_decodes_across_attempts() {
+        let theirs = coder().symbols(shorts(50..1000), 0..200);
+        let mut decoder = Decoder::new(coder());
+        decoder.extend(&theirs[..40]);
+        assert!(!decoder.decode(shorts(0..950)));
+        decoder.extend(&theirs[40..]);
+        assert!(decoder.decode(shorts(0..950)));
+        let expected: BTreeSet<u64> = shorts(0..50).chain(shorts(950..1000)).collect();
+        assert!(decoder.difference().eq(expected));
+    }
+
+    #[test]
+    fn one_item_in_every_symbol_peels_once() {
+        let mut decoder = Decoder::new(coder());
+        decoder.extend(&[coder().item(9).0; 1000]);
+        assert!(!decoder.decode(std::iter::empty()));
+        assert!(decoder.difference().eq([9]));
+    }
+}

@@ -91,9 +91,9 @@ mod tests {
     use rand_chacha::rand_core::{Rng, SeedableRng};
 
     #[test]
-    fn the_estimate_is_right_on_average_and_within_its_error() {
+    fn the_estimate_is_right_on_average() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for (difference, tolerance) in [(1, 0.02), (10, 0.05), (100, 0.05), (1000, 0.05)] {
+        for (difference, percent) in [(1, 0), (10, 5), (100, 5), (1000, 5)] {
             let runs = 200;
             let mut sum = 0;
             for _ in 0..runs {
@@ -103,19 +103,20 @@ mod tests {
                 let theirs = Sketch::new(shorts[difference / 3..].iter().copied());
                 sum += ours.difference(&theirs);
             }
-            let mean = f64::from(sum as u32) / f64::from(runs);
-            let error = (mean / difference as f64 - 1.0).abs();
-            assert!(error < tolerance, "{difference} estimated as {mean}");
+            let expected = runs * difference;
+            let error = sum.abs_diff(expected);
+            assert!(error * 100 <= expected * percent, "{sum} rather than {expected}");
         }
     }
 
     #[test]
     fn a_sketch_is_62_bytes_and_round_trips() {
-        let sketch = Sketch::new((0..10_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let sketch =
+            Sketch::new((0..10_000u32).map(|n| u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let bytes = sketch.encode();
         assert_eq!(bytes.len(), 62);
         assert_eq!(Sketch::decode(&bytes, 10_000), Ok(sketch));
         assert!(Sketch::decode(&bytes, 9_999).is_err());
-        assert!(Sketch::decode(&bytes[1..], 10_000).is_err());
+        assert!(Sketch::decode(&bytes[..61], 10_000).is_err());
     }
 }
