@@ -29,8 +29,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
     }
 
     /// Prints the line and turns into the exit code.
@@ -46,7 +46,7 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(Exit::Profile, error)
+        Self::new(Exit::Profile, error.to_string())
     }
 }
 
@@ -65,7 +65,7 @@ impl From<ContactError> for Failure {
             ContactError::Card(_) | ContactError::Name => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self::new(exit, error)
+        Self::new(exit, error.to_string())
     }
 }
 
@@ -77,18 +77,19 @@ impl From<SendError> for Failure {
             SendError::Seal(Body(_) | TooLong { .. }) => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self::new(exit, error)
+        Self::new(exit, error.to_string())
     }
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit = match &error {
-            StartError::Open(_) => Exit::Profile,
+        let exit = match error {
+            // The same words as from a command that opens the store itself.
+            StartError::Open { source, .. } => return source.into(),
             StartError::AddressInUse(_) | StartError::Listen { .. } => Exit::Unreachable,
             _ => Exit::Failed,
         };
-        Self::new(exit, error)
+        Self::new(exit, error.to_string())
     }
 }
 
@@ -99,6 +100,6 @@ impl From<Stopped> for Failure {
             Stopped::Shutdown => Exit::Unreachable,
             Stopped::Panicked => Exit::Failed,
         };
-        Self::new(exit, stopped)
+        Self::new(exit, stopped.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! Where a profile lives: one directory that nobody else can enter.
 
 use crate::failure::{Exit, Failure};
-use footpost_core::{Config, Node, OpenError, StoreError, StorePath, Timestamp};
+use footpost_core::{Config, Node, OpenError, StorePath, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
@@ -62,7 +62,7 @@ impl Profile {
         }
         let make = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
-            Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.database())?)
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.database())
         };
         let made: io::Result<_> = make();
         made.map_err(|error| {
@@ -75,8 +75,8 @@ impl Profile {
     /// Whether there is a profile that nobody else can look into.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let missing = || {
-            let (dir, option) = (self.dir.display(), &self.option);
-            format!("there is no profile in {dir}: run `footpost{option} init` first")
+            let (dir, footpost) = (self.dir.display(), self.invocation());
+            format!("there is no profile in {dir}: run `{footpost} init` first")
         };
         let cannot = |error: &io::Error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => missing(),
@@ -95,6 +95,11 @@ impl Profile {
     /// Whose it is: who else may talk to its node.
     pub(crate) fn owner(&self) -> io::Result<u32> {
         Ok(fs::metadata(&self.dir)?.uid())
+    }
+
+    /// How the user begins a command on this profile.
+    pub(crate) fn invocation(&self) -> String {
+        format!("footpost{}", self.option)
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -144,10 +149,6 @@ impl Patience {
         thread::sleep(PAUSE);
         Instant::now() < self.0
     }
-}
-
-pub(crate) fn is_in_use(error: &OpenError) -> bool {
-    matches!(error, OpenError::Store(StoreError::InUse))
 }
 
 /// The wall clock.

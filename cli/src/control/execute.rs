@@ -166,7 +166,7 @@ fn page(
         for message in batch.into_iter().rev() {
             before = Some(message.id);
             if folder.holds(&message) {
-                let view = MessageView::new(message, &names);
+                let view = MessageView::new(&message, &names);
                 bytes += view.text.as_ref().map_or(0, String::len);
                 messages.push(view);
             }
@@ -211,6 +211,7 @@ fn status(node: &Node, listen: Option<SocketAddr>) -> Result<StatusView, StoreEr
         foreign_bytes: stats.foreign_bytes,
         max_foreign_bytes: stats.max_foreign_bytes,
         tombstones: stats.tombstones,
+        sent: stats.sent,
         sent_bytes: stats.sent.total_bytes(),
         received_bytes: stats.received_bytes,
     })

@@ -85,7 +85,8 @@ async fn start(config: Config) -> Result<Footpost, StartError> {
     let patience = Patience::new();
     loop {
         match Footpost::start(config.clone()).await {
-            Err(StartError::Open(OpenError::Store(StoreError::InUse))) if patience.again() => {}
+            Err(StartError::Open { source: OpenError::Store(StoreError::InUse), .. })
+                if patience.again() => {}
             result => return result,
         }
     }

@@ -1,8 +1,9 @@
 //! What is asked of a node and what it answers; also the facts that `--json` prints.
 
 use crate::failure::Failure;
+use data_encoding::HEXLOWER;
 use footpost_core::{
-    CarriedEnvelope, Contact, ContactId, CostClass, Message, Priority, Role, State, Suite,
+    CarriedEnvelope, Contact, ContactId, CostClass, Message, Priority, Role, State, Suite, Traffic,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -17,21 +18,43 @@ pub(crate) enum Request {
     /// One's own card.
     Card,
     /// Put this name on one's own cards.
-    SetName { name: String },
+    SetName {
+        name: String,
+    },
     /// Add the card's owner, under the name on the card if none is given.
-    AddContact { card: String, name: Option<String> },
+    AddContact {
+        card: String,
+        name: Option<String>,
+    },
     Contacts,
     /// The safety number to compare with the contact.
-    SafetyNumber { contact: String },
+    SafetyNumber {
+        contact: String,
+    },
     /// The safety numbers agree.
-    Verify { contact: String },
-    Send { to: String, text: String, priority: Priority },
+    Verify {
+        contact: String,
+    },
+    Send {
+        to: String,
+        text: String,
+        priority: Priority,
+    },
     /// The newest messages before `before`.
-    Messages { folder: Folder, contact: Option<String>, before: Option<i64>, limit: u32 },
-    MarkSeen { messages: Vec<i64> },
+    Messages {
+        folder: Folder,
+        contact: Option<String>,
+        before: Option<i64>,
+        limit: u32,
+    },
+    MarkSeen {
+        messages: Vec<i64>,
+    },
     Status,
     /// The oldest envelopes on board.
-    Carried { limit: u32 },
+    Carried {
+        limit: u32,
+    },
     /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
     Watch,
 }
@@ -130,7 +153,7 @@ pub(crate) struct MessageView {
 }
 
 impl MessageView {
-    pub(crate) fn new(message: Message, names: &BTreeMap<ContactId, String>) -> Self {
+    pub(crate) fn new(message: &Message, names: &BTreeMap<ContactId, String>) -> Self {
         Self {
             id: message.id.0,
             contact: names.get(&message.contact).cloned().unwrap_or_default(),
@@ -161,7 +184,8 @@ pub(crate) struct StatusView {
     pub(crate) max_foreign_bytes: u64,
     /// Envelopes known to be acknowledged or expired.
     pub(crate) tombstones: u64,
-    /// Frame bytes since the node was started.
+    /// Frame bytes since the node was started; those sent also by what they were for.
+    pub(crate) sent: Traffic,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
 }
@@ -193,19 +217,15 @@ pub(crate) struct CarriedView {
 impl From<CarriedEnvelope> for CarriedView {
     fn from(envelope: CarriedEnvelope) -> Self {
         Self {
-            id: hex(&envelope.id.0),
+            id: HEXLOWER.encode(&envelope.id.0),
             own: envelope.is_own,
             suite: envelope.suite,
             priority: envelope.priority,
             created_ms: envelope.created.as_millis(),
             lifetime_s: envelope.lifetime_s,
-            mailbox_tag: hex(&envelope.mailbox_tag),
-            postmark_key: hex(&envelope.postmark_key),
+            mailbox_tag: HEXLOWER.encode(&envelope.mailbox_tag),
+            postmark_key: HEXLOWER.encode(&envelope.postmark_key),
             size_bytes: envelope.size_bytes,
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

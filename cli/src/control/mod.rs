@@ -9,10 +9,10 @@ mod execute;
 mod host;
 mod message;
 
-pub(crate) use client::{Client, Watch};
-pub(crate) use execute::execute;
+pub(crate) use client::{Client, Watch, misunderstood};
+use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{
-    CardView, CarriedView, ContactView, Folder, MAX_LINE_BYTES, MessagePage, MessageView,
-    NeighbourView, Reply, Request, StatusView,
+    CardView, CarriedView, ContactView, Folder, MessageView, NeighbourView, Reply, Request,
+    StatusView,
 };
