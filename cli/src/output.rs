@@ -95,15 +95,18 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// A length of time in its largest unit.
+/// A length of time in its largest unit, rounded.
 pub(crate) fn duration(ms: u64) -> String {
-    let (count, unit) = match ms {
-        ..MINUTE_MS => (ms / SECOND_MS, "s"),
-        MINUTE_MS..HOUR_MS => (ms / MINUTE_MS, "min"),
-        HOUR_MS..DAY_MS => (ms / HOUR_MS, "h"),
-        _ => (ms / DAY_MS, if ms < 2 * DAY_MS { "day" } else { "days" }),
-    };
-    format!("{count} {unit}")
+    let rounded = |unit_ms: u64| (ms + unit_ms / 2) / unit_ms;
+    match ms {
+        ..MINUTE_MS => format!("{} s", rounded(SECOND_MS)),
+        MINUTE_MS..HOUR_MS => format!("{} min", rounded(MINUTE_MS)),
+        HOUR_MS..DAY_MS => format!("{} h", rounded(HOUR_MS)),
+        _ => match rounded(DAY_MS) {
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+    }
 }
 
 /// When, seen from now.
@@ -146,8 +149,8 @@ mod tests {
     fn sizes_and_times_have_fitting_units() {
         let sizes = [0, 1023, 1024, 1536, 64 << 20, 3 << 30].map(bytes);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "64.0 MiB", "3.0 GiB"]);
-        let times = [0, 59_999, 60_000, HOUR_MS, DAY_MS, 7 * DAY_MS].map(duration);
-        assert_eq!(times, ["0 s", "59 s", "1 min", "1 h", "1 day", "7 days"]);
+        let times = [0, 1400, MINUTE_MS, HOUR_MS, DAY_MS, 30 * DAY_MS - 1].map(duration);
+        assert_eq!(times, ["0 s", "1 s", "1 min", "1 h", "1 day", "30 days"]);
     }
 
     #[test]

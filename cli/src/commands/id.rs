@@ -36,8 +36,12 @@ pub(crate) fn id(profile: &Profile, args: &Id, out: Output) -> Result<(), Failur
 fn qr(link: &str) -> Result<String, Failure> {
     let code = QrCode::with_error_correction_level(link, EcLevel::L)
         .map_err(|_| Failure::new(Exit::Failed, "the card is too long for a QR code"))?;
-    // Rendered for paper: dark modules are ink.
-    let (ink, paper) = (Dense1x2::Light, Dense1x2::Dark);
+    // Without colours, blocks are most likely light on dark.
+    let (ink, paper) = if is_terminal() {
+        (Dense1x2::Dark, Dense1x2::Light)
+    } else {
+        (Dense1x2::Light, Dense1x2::Dark)
+    };
     let image = code.render().dark_color(ink).light_color(paper).build();
     let dress = |line: &str| {
         if is_terminal() { format!("{PAPER}{line}{PLAIN}\n") } else { format!("{line}\n") }

@@ -24,21 +24,18 @@ use crate::{
     output::printable,
 };
 use footpost_core::{MAX_ENVELOPE_BYTES, State};
-use std::io::{self, Read};
+use std::io::Read;
 
-/// Text from a file or standard input: no message or card is longer than an envelope, and what is
-/// longer by more than a byte need not be read to be refused.
+/// Text from a file or standard input; nothing longer than an envelope is read.
 fn read_text(from: impl Read, what: &str) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = from.take(MAX_ENVELOPE_BYTES as u64 + 1).read_to_string(&mut text);
-    read.map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::InvalidData => "it is not text (UTF-8)".to_owned(),
-            _ => error.to_string(),
-        };
-        Failure::new(Exit::Usage, format!("cannot read {what}: {why}"))
-    })?;
-    Ok(text)
+    let fail = |why: &str| Failure::new(Exit::Usage, format!("cannot read {what}: {why}"));
+    let mut text = Vec::new();
+    let read = from.take(MAX_ENVELOPE_BYTES as u64 + 1).read_to_end(&mut text);
+    read.map_err(|error| fail(&error.to_string()))?;
+    if text.len() > MAX_ENVELOPE_BYTES {
+        return Err(fail(&format!("it is longer than {MAX_ENVELOPE_BYTES} bytes: shorten it")));
+    }
+    String::from_utf8(text).map_err(|_| fail("it is not text (UTF-8)"))
 }
 
 /// A message as people read it: what this version cannot show, it says so.
