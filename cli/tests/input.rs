@@ -66,7 +66,7 @@ fn cards_are_checked() {
     refused(add(&altered), 2, "the card");
     refused(add(&alice.link()), 1, "your own card");
     refused(alice.fails_with(&["contact", "add", "-"], b"\xff\xfe"), 2, "not text");
-    refused(alice.fails_with(&["contact", "add", "-"], &[b'x'; 100_000]), 2, "longer than");
+    refused(alice.fails_with(&["contact", "add", "-"], &vec![b'x'; 100_000]), 2, "longer than");
     assert_eq!(alice.facts(&["contact", "list"]).len(), 0);
     let file = alice.dir().join("card");
     std::fs::write(&file, format!("{link}\n")).unwrap();
@@ -108,8 +108,8 @@ fn messages_must_be_text_of_a_length_that_fits() {
     alice.befriend(&bob);
     refused(alice.fails(&["send", "Bob", ""]), 2, "empty");
     refused(alice.fails(&["send", "Bob"]), 2, "empty");
-    refused(alice.fails_with(&["send", "Bob"], &[b'x'; 65_000]), 2, "too long");
-    refused(alice.fails_with(&["send", "Bob"], &[b'x'; 1 << 20]), 2, "longer than 65536 bytes");
+    refused(alice.fails_with(&["send", "Bob"], &vec![b'x'; 65_000]), 2, "too long");
+    refused(alice.fails_with(&["send", "Bob"], &vec![b'x'; 1 << 20]), 2, "longer than 65536 bytes");
     refused(alice.fails_with(&["send", "Bob"], b"\xc3\x28"), 2, "not text");
     assert_eq!(alice.fact(&["status"])["messages"].as_array().unwrap().len(), 0);
     assert!(alice.with_stdin(&["send", "Bob"], "zwei\nZeilen\n".as_bytes()).status.success());
