@@ -38,8 +38,10 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a profile: an identity, and a store for its messages
+    #[command(after_help = "JSON: dir, address, name")]
     Init(Init),
     /// Show your card, as a link and a QR code, for others to add
+    #[command(after_help = "JSON: link, address, name, expires_ms")]
     Id(Id),
     /// Add, list and verify contacts
     Contact {
@@ -47,18 +49,37 @@ pub(crate) enum Command {
         command: ContactCommand,
     },
     /// Send a message; it waits until there is a way
+    #[command(after_help = "JSON: id, state")]
     Send(Send),
     /// Show new messages
+    #[command(
+        after_help = "JSON: id, contact, outgoing, text, sent_ms, stored_ms, state,\n      delivered_ms, carriers, carrier_contacts"
+    )]
     Inbox(Inbox),
     /// Show how far your messages have come, the store and the neighbours
+    #[command(
+        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, sent, sent_bytes,\n      received_bytes, messages (as inbox has them)"
+    )]
     Status(Status),
     /// List the envelopes on board, with all that a carrier can see of them
+    #[command(
+        after_help = "JSON: id, own, suite, priority, created_ms, lifetime_s, mailbox_tag, postmark_key,\n      size_bytes"
+    )]
     Carried,
     /// Run the node, until stopped: it meets others, and carries mail
+    #[command(
+        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, link, reason, events"
+    )]
     Run(Run),
     /// Talk with a contact, line by line, until the end of input
+    #[command(
+        after_help = "JSON: messages, as inbox has them, whenever one is new or has come further"
+    )]
     Chat(Chat),
     /// Watch a message travel between two people who are never online together
+    #[command(
+        after_help = "JSON: ok, ms, steps (name, ok, ms, error), legs (name, ms, bytes), bytes_on_wire,\n      copies_left"
+    )]
     Demo(Demo),
 }
 
@@ -79,10 +100,13 @@ pub(crate) struct Id {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContactCommand {
     /// Add somebody by their card, or take their newer card
+    #[command(after_help = "JSON: name, address, verified, suite, card_expires_ms")]
     Add(ContactAdd),
     /// List contacts
+    #[command(after_help = "JSON: name, address, verified, suite, card_expires_ms")]
     List,
     /// Compare safety numbers with a contact, and note that they agree
+    #[command(after_help = "JSON: contact, safety_number, verified")]
     Verify(ContactVerify),
 }
 

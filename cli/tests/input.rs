@@ -150,3 +150,36 @@ fn the_help_lists_the_exit_codes() {
     assert_eq!(footpost().arg("fly").output().unwrap().status.code(), Some(2));
     assert_eq!(footpost().output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn the_help_names_every_field_of_json() {
+    let (alice, bob) = (Person::new("Alice"), Person::new("Bob"));
+    alice.befriend(&bob);
+    let node = alice.run(None);
+    let _bobs = bob.run(Some(&node));
+    alice.fact(&["send", "Bob", "hello"]);
+    common::until("Bob has the message", || !bob.facts(&["inbox", "--keep"]).is_empty());
+    bob.fact(&["send", "Alice", "an answer"]);
+    drop(node);
+    bob.fact(&["send", "Alice", "another"]);
+    let commands: [&[&str]; 7] = [
+        &["id"],
+        &["contact", "list"],
+        &["contact", "verify", "Alice", "--show"],
+        &["send", "Alice", "more"],
+        &["inbox"],
+        &["status"],
+        &["carried"],
+    ];
+    for command in commands {
+        let facts = bob.facts(command);
+        let help = bob.command(command).arg("--help").output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let (_, named) = help.split_once("JSON: ").unwrap();
+        let word = |char: char| !(char.is_ascii_lowercase() || char == '_');
+        let named: Vec<_> = named.split(word).collect();
+        for field in facts[0].as_object().unwrap().keys() {
+            assert!(named.contains(&field.as_str()), "{command:?}: {field}");
+        }
+    }
+}

@@ -18,17 +18,23 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::{sleep, timeout},
 };
 use tracing::{debug, warn};
 
 /// Commands that are served at once.
 const MAX_CONNECTIONS: usize = 64;
+/// How long they have to take their answers when the node stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// After a failure to accept, as of too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A running node that commands can reach.
 pub(crate) struct Host {
@@ -144,14 +150,16 @@ impl Service {
                     Ok(_) => warn!("too many commands at once"),
                     Err(error) => {
                         warn!(%error, "a command could not be accepted");
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                        sleep(PAUSE).await;
                     }
                 },
                 Some(_) = connections.join_next() => {}
                 _ = self.stopped.changed() => break,
             }
         }
-        while connections.join_next().await.is_some() {}
+        // What was asked is answered; nobody waits for a command that does not listen.
+        let drain = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(FAREWELL, drain).await;
     }
 
     async fn converse(mut self, stream: UnixStream) {

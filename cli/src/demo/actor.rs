@@ -138,7 +138,7 @@ impl Actor {
 
     fn fact<T: DeserializeOwned>(&self, args: &[&str]) -> Result<T, Trouble> {
         let facts = self.lines(args)?;
-        facts.into_iter().next().ok_or_else(|| format!("{}: {} said nothing", self.name, args[0]))
+        facts.into_iter().next().ok_or_else(|| format!("{}: {args:?} said nothing", self.name))
     }
 
     fn lines<T: DeserializeOwned>(&self, args: &[&str]) -> Result<Vec<T>, Trouble> {

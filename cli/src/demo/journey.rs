@@ -97,7 +97,7 @@ impl Cast {
              \x20     not there  the text\n\
              \x20     not there  names, keys and addresses of Alice and Bob\n\
              \x20     none       contacts; messages: none of its keys opens the envelope\n    \
-             The same search finds all of these on Alice's own disk.\n",
+             The same search finds text, names and keys on Alice's own disk.\n",
             bytes(searched)
         ))
     }
@@ -234,6 +234,7 @@ fn sight(envelope: &CarriedView) -> String {
          \x20     priority  {}\n\
          \x20     tag       {}  random\n\
          \x20     postmark  {}  a key of the day, not Alice's own\n\
+         \x20     the rest  hint, commitment, encapsulated key, ciphertext: random to all but Bob\n\
          \x20   and that it came over this link, from 127.0.0.1.",
         short(&envelope.id),
         suite(envelope.suite),
