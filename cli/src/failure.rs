@@ -54,6 +54,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Store(error) => error.into(),
+            OpenError::Config(error) => Self::new(Exit::Usage, error.to_string()),
         }
     }
 }
