@@ -188,7 +188,11 @@ impl Reconciler {
     /// `theirs` is what the neighbour holds and this side does not, sorted; `len` the size of the set
     /// from which wanted items are named.
     fn finish(&mut self, mut push: Vec<[u8; 32]>, theirs: &[u64], len: usize) -> Step {
-        push.retain(|id| !contains(theirs, self.set.short(&end_of(*id))));
+        push.retain(|id| {
+            let end = self.set.short(&end_of(*id));
+            // Of an item and its end, the one that this side has done with is the item.
+            !contains(theirs, end) || contains(&self.set.unwanted, end)
+        });
         let is_wanted = |short: &u64| !contains(&self.set.unwanted, *short);
         let wanted: Vec<u64> = theirs.iter().copied().filter(is_wanted).collect();
         self.state = State::Finished;
