@@ -43,6 +43,10 @@ impl Clock {
 
     pub(crate) fn advance(&mut self, wall: Timestamp) -> Moment {
         let wall = wall.min(END_OF_TIME);
+        if !self.latest.wall.is_plausible() && wall.is_plausible() {
+            // A clock that was never set is set now: how much time has passed it does not tell.
+            self.lead_ms = self.latest.steady - wall.0 as i64;
+        }
         let steady = wall.0 as i64 + self.lead_ms;
         if steady < self.latest.steady {
             self.lead_ms += self.latest.steady - steady;
@@ -62,7 +66,7 @@ impl Clock {
         self.lead_ms -= step_ms.clamp(-most, most);
     }
 
-    /// The latest moment's steady time.
+    /// The steady time of the latest moment.
     pub(crate) fn steady(&self) -> SteadyMs {
         self.latest.steady
     }

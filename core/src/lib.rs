@@ -37,7 +37,7 @@ pub use config::{Config, ConfigError};
 pub use envelope::{
     Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
     MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
-    Priority, SealError, Sealed, TagMode, open, seal,
+    Previous, Priority, SealError, Sealed, TagMode, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{

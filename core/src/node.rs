@@ -17,10 +17,10 @@ use crate::envelope::Postmark;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
-use crate::store::{Carried, Durability, Own, OwnReply, Store, StoreError, StorePath};
+use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
-use ratchet::by_contact;
 use rand_core::CryptoRng;
+use ratchet::by_contact;
 use std::collections::{BTreeMap, VecDeque};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -58,8 +58,10 @@ pub struct Node {
     clock: Clock,
     epoch: Epoch,
     links: BTreeMap<LinkId, Session>,
-    /// Offered envelopes, by the head of their ids, and the link that is bringing each.
+    /// Offered envelopes, by the head of their ids, and the link that is to bring each.
     wanted: BTreeMap<u64, LinkId>,
+    /// The same in the order of asking, with the time by which each should have come.
+    wishes: VecDeque<(SteadyMs, u64, LinkId)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -149,6 +151,7 @@ impl Node {
             epoch: Epoch::new(now.day(), &mut *rng),
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            wishes: VecDeque::new(),
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,
@@ -199,7 +202,7 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn handle_clock_step(&mut self, now: Timestamp, step_ms: i64) -> Result<(), StoreError> {
         self.clock.step(step_ms);
-        self.whole(|node| node.begin(now, Durability::Process)).map(drop)
+        self.handle_timeout(now)
     }
 
     /// Runs what changes the store: a failure in the midst gives up the whole transaction.

@@ -13,7 +13,8 @@ use thiserror::Error;
 #[serde(transparent)]
 pub struct MessageId(pub i64);
 
-/// How far a message has come: proven, never hoped. A state is only ever left for a later one.
+/// How far a message has come, and never hoped: on its way by the word of those who carry it,
+/// delivered by proof. A state is only ever left for a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {

@@ -126,14 +126,15 @@ impl<'a> Envelope<'a> {
     /// Checks version, suite, lengths, priority and lifetime.
     ///
     /// # Errors
-    /// [`DecodeError`], naming the field.
+    /// [`DecodeError`], naming the field; [`DecodeError::Unknown`] of what a later version may have
+    /// made.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(DecodeError::TooLong { what: "envelope", max: MAX_ENVELOPE_BYTES });
         }
         let header = bytes.get(..KEM_START).ok_or(DecodeError::Truncated { what: "envelope" })?;
         if header[0] != VERSION {
-            return Err(DecodeError::Invalid { what: "envelope version" });
+            return Err(DecodeError::Unknown { what: "envelope version" });
         }
         let suite = Suite::from_byte(header[1])?;
         let priority = Priority::from_byte(header[PRIORITY])?;

@@ -28,7 +28,7 @@ impl Suite {
         match byte {
             1 => Ok(Self::X25519),
             2 => Ok(Self::XWing),
-            _ => Err(DecodeError::Invalid { what: "suite" }),
+            _ => Err(DecodeError::Unknown { what: "suite" }),
         }
     }
 

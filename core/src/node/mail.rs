@@ -4,6 +4,7 @@ use super::ratchet::Lock;
 use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
+use crate::codec::DecodeError;
 use crate::envelope::{
     AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, Sealed, seal,
 };
@@ -125,9 +126,16 @@ impl Node {
         age_s: u32,
         bytes: &[u8],
     ) -> Result<(), Fault> {
-        let envelope = Envelope::parse(bytes)?;
+        let envelope = match Envelope::parse(bytes) {
+            // Nobody's fault: it is left to newer carriers.
+            Err(DecodeError::Unknown { .. }) => return Ok(()),
+            parsed => parsed?,
+        };
         let id = envelope.id();
         self.wanted.remove(&id.head());
+        if let Some(session) = self.links.get_mut(&link) {
+            session.wished.remove(&id.head());
+        }
         if self.store.envelope(&id)?.is_some() {
             self.say_taken(link, &id);
             return Ok(());
@@ -144,7 +152,7 @@ impl Node {
         if !is_acceptable(now, &envelope, age_s) {
             return Ok(());
         }
-        let born = now.steady - i64::from(age_s) * 1000;
+        let born = now.steady - believed_age_ms(now, &envelope, age_s);
         match self.open_own(now, &envelope)? {
             Some(incoming) => self.receive(now, link, &envelope, id, born, &incoming)?,
             None => self.carry(link, &envelope, id, born)?,
@@ -195,15 +203,15 @@ impl Node {
             session.push_held_ack(opened.ack.0);
             return Ok(());
         }
-        self.say_taken(link, &id);
-        self.offer(&id, Some(link))
+        // From outside it is foreign mail: who would not have carried that says nothing.
+        if self.has_room(envelope.as_bytes().len() as u64) {
+            self.say_taken(link, &id);
+            self.offer(&id, Some(link))?;
+        }
+        Ok(())
     }
 
-    fn store_message(
-        &mut self,
-        now: Moment,
-        incoming: &Incoming,
-    ) -> Result<(), StoreError> {
+    fn store_message(&mut self, now: Moment, incoming: &Incoming) -> Result<(), StoreError> {
         let &Incoming { ref opened, writer, protection } = incoming;
         if let Body::Read(uuids) = &opened.body {
             for uuid in uuids {
@@ -257,13 +265,10 @@ impl Node {
         priority: Priority,
         expires: SteadyMs,
     ) -> Result<bool, StoreError> {
-        let (max_bytes, max_envelopes) =
-            (self.config.max_carried_bytes, self.config.max_carried_envelopes);
-        if size_bytes > max_bytes || max_envelopes == 0 {
+        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
             return Ok(false);
         }
-        while self.foreign_bytes + size_bytes > max_bytes || self.foreign_envelopes >= max_envelopes
-        {
+        while !self.has_room(size_bytes) {
             let Some(least) = self.store.least_useful_envelope()? else { return Ok(false) };
             if !routing::may_replace((priority as u8, expires), &least) {
                 return Ok(false);
@@ -272,6 +277,11 @@ impl Node {
             self.remove_envelope(&least)?;
         }
         Ok(true)
+    }
+
+    fn has_room(&self, size_bytes: u64) -> bool {
+        self.foreign_bytes + size_bytes <= self.config.max_carried_bytes
+            && self.foreign_envelopes < self.config.max_carried_envelopes
     }
 
     fn keep(
@@ -368,6 +378,18 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.store.message(id)?.map(Message::try_from).transpose()
+    }
+}
+
+/// An age is a claim. A great one must not kill young mail: where both clocks are plausible, no more
+/// is believed than the calendar allows.
+fn believed_age_ms(now: Moment, envelope: &Envelope<'_>, age_s: u32) -> i64 {
+    let claimed_ms = i64::from(age_s) * 1000;
+    let created = envelope.created();
+    if now.wall.is_plausible() && created.is_plausible() {
+        claimed_ms.min((now.wall.since(created) + DAY_MS) as i64)
+    } else {
+        claimed_ms
     }
 }
 

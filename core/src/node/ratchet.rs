@@ -210,9 +210,7 @@ impl Node {
                 }
                 return Ok(());
             }
-            Some(known) => {
-                Some(Previous { counter: known.target.counter, sealed: contact.sealed })
-            }
+            Some(known) => Some(Previous { counter: known.target.counter, sealed: contact.sealed }),
             None => None,
         };
         self.store.set_contact_reply(contact.id, reply, previous)
@@ -264,3 +262,6 @@ pub(super) fn card_due(now: Moment, end: Timestamp) -> SteadyMs {
 fn offer(secret: &TargetSecret, is_post_quantum: bool) -> ReplyTarget {
     ReplyTarget { target: secret.target().clone(), window_s: ratchet::WINDOW_S, is_post_quantum }
 }
+
+#[cfg(test)]
+mod tests;

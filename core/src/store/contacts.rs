@@ -142,7 +142,8 @@ impl Store {
         id: ContactId,
         pq: Option<SteadyMs>,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE contacts SET since_pq = CASE WHEN ?2 IS NULL THEN since_pq + 1 ELSE 0 END,
+        let sql =
+            "UPDATE contacts SET since_pq = CASE WHEN ?2 IS NULL THEN since_pq + 1 ELSE 0 END,
              pq_steady = coalesce(?2, pq_steady) WHERE id = ?1";
         self.connection.prepare_cached(sql)?.execute((id.0, pq))?;
         Ok(())

@@ -14,7 +14,6 @@ pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use targets::OwnReply;
-pub(crate) use tombstones::Tombstone;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -87,10 +86,8 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/001_foundation.sql"),
-    include_str!("migrations/002_ratchet.sql"),
-];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;

@@ -27,12 +27,7 @@ impl Store {
         self.connection.execute(
             "INSERT INTO own_cards (sequence, kem_secret, card, due_steady)
              VALUES (?1, ?2, ?3, ?4)",
-            (
-                card.sequence() as i64,
-                &*secret.kem_secret.to_bytes(),
-                card.as_bytes(),
-                due,
-            ),
+            (card.sequence() as i64, &*secret.kem_secret.to_bytes(), card.as_bytes(), due),
         )?;
         Ok(())
     }
@@ -107,7 +102,8 @@ impl Store {
         contact: ContactId,
         counter: u64,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE reply_targets SET is_post_quantum = 0 WHERE contact = ?1 AND counter = ?2";
+        let sql =
+            "UPDATE reply_targets SET is_post_quantum = 0 WHERE contact = ?1 AND counter = ?2";
         self.connection.prepare_cached(sql)?.execute((contact.0, counter as i64))?;
         Ok(())
     }
@@ -186,9 +182,7 @@ impl Store {
     }
 
     pub(crate) fn set_running(&self, running_ms: i64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE own SET running_ms = ?1")?
-            .execute([running_ms])?;
+        self.connection.prepare_cached("UPDATE own SET running_ms = ?1")?.execute([running_ms])?;
         Ok(())
     }
 
