@@ -1,6 +1,6 @@
 //! Mail: what is sent, what comes in, what is carried for others.
 
-use super::ratchet::Lock;
+use super::ratchet::{self, Lock};
 use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
@@ -40,7 +40,7 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        let aim = self.aim(&contact, now)?;
+        let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
         let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
         let card = self.card_for(&contact);

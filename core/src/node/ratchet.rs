@@ -26,42 +26,6 @@ pub(super) enum Lock {
 }
 
 impl Node {
-    /// The contact's newest target, or their card: never one that is older than a target of theirs.
-    pub(super) fn aim(&self, contact: &ContactRow, now: Timestamp) -> Result<Aim, SendError> {
-        let ends = |target: &SealingTarget| {
-            now.is_plausible()
-                && target.end.is_plausible()
-                && target.end.since(now) < u64::from(MIN_LIFETIME_S) * 1000
-        };
-        if let Some(reply) = contact.reply.as_ref().filter(|reply| !ends(&reply.target)) {
-            return Ok(Aim {
-                target: reply.target.clone(),
-                protection: reply.protection(),
-                max_lifetime_s: reply.window_s,
-                is_reply: true,
-                previous: contact.previous,
-            });
-        }
-        let card = &contact.card;
-        let is_older = contact.reply.as_ref().is_some_and(|reply| {
-            card.issued().0 + ratchet::REPLY_LIFE_MS as u64 <= reply.target.end.0
-        });
-        if is_older || card.has_expired(now) {
-            return Err(SendError::CardExpired);
-        }
-        let protection = match card.target().suite() {
-            crate::Suite::XWing => Protection::XWing,
-            crate::Suite::X25519 => Protection::CardSeed,
-        };
-        Ok(Aim {
-            target: card.target().clone(),
-            protection,
-            max_lifetime_s: u32::MAX,
-            is_reply: false,
-            previous: None,
-        })
-    }
-
     /// The target that goes along for the answer: the newest that the contact has not used yet, or
     /// one made now, which the caller stores.
     pub(super) fn pending_reply(
@@ -252,6 +216,43 @@ pub(super) fn by_contact(
         sorted.entry(reply.contact).or_default().push(reply);
     }
     sorted
+}
+
+/// The contact's newest target, or their card: never one that is older than a target of theirs.
+pub(super) fn aim(contact: &ContactRow, now: Timestamp) -> Result<Aim, SendError> {
+    let ends = |target: &SealingTarget| {
+        now.is_plausible()
+            && target.end.is_plausible()
+            && target.end.since(now) < u64::from(MIN_LIFETIME_S) * 1000
+    };
+    if let Some(reply) = contact.reply.as_ref().filter(|reply| !ends(&reply.target)) {
+        return Ok(Aim {
+            target: reply.target.clone(),
+            protection: reply.protection(),
+            max_lifetime_s: reply.window_s,
+            is_reply: true,
+            previous: contact.previous,
+        });
+    }
+    let card = &contact.card;
+    let is_older = contact
+        .reply
+        .as_ref()
+        .is_some_and(|reply| card.issued().0 + ratchet::REPLY_LIFE_MS as u64 <= reply.target.end.0);
+    if is_older || card.has_expired(now) {
+        return Err(SendError::CardExpired);
+    }
+    let protection = match card.target().suite() {
+        crate::Suite::XWing => Protection::XWing,
+        crate::Suite::X25519 => Protection::CardSeed,
+    };
+    Ok(Aim {
+        target: card.target().clone(),
+        protection,
+        max_lifetime_s: u32::MAX,
+        is_reply: false,
+        previous: None,
+    })
 }
 
 /// How long a card's secret serves: as long as mail can be sealed to it.

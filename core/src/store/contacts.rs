@@ -179,7 +179,7 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
             None => None,
         },
         sealed: row.get(7)?,
-        previous: previous.map(|counter| Previous { counter: counter as u64, sealed }),
+        previous: previous.map(|counter| Previous { counter: counter.unsigned_abs(), sealed }),
         since_pq: row.get(10)?,
         pq_at: row.get(11)?,
     })
