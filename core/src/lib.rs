@@ -42,7 +42,8 @@ pub use envelope::{
 pub use event::{Event, Reason};
 pub use identity::{
     CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
-    MAX_RELAYS, Protection, ReplyTarget, SealingTarget, Suite, TargetSecret, safety_number,
+    MAX_RELAYS, Protection, RecoveryWords, ReplyTarget, SealingTarget, Suite, TargetSecret,
+    WordsError, safety_number,
 };
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,

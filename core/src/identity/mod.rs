@@ -4,10 +4,12 @@
 mod card;
 mod keys;
 mod target;
+mod words;
 
 pub use card::{CARD_LIFE_DAYS, Card, CardError, MAX_NAME_BYTES, MAX_RELAY_BYTES, MAX_RELAYS};
 pub use keys::{Identity, IdentityKey, safety_number};
 pub use target::{Protection, ReplyTarget, SealingTarget, Suite, TargetSecret};
+pub use words::{RecoveryWords, WordsError};
 
 pub(crate) use card::CardDraft;
 pub(crate) use keys::verify_strict;
