@@ -60,7 +60,7 @@ impl Node {
     /// # Errors
     /// As [`Node::send`], of the receipt.
     pub fn mark_seen(&mut self, now: Timestamp, message: MessageId) -> Result<(), SendError> {
-        let at = self.begin(now, Durability::Process)?;
+        let at = self.begin(now, Durability::Power)?;
         let is_new = self.store.advance_message(message, State::Seen, at.wall)?;
         self.commit()?;
         let seen = self.store.message(message)?.filter(|message| is_new && !message.outgoing);

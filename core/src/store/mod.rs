@@ -159,7 +159,6 @@ impl Store {
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         let Some(durability) = self.open else { return Ok(()) };
         self.connection.execute_batch("COMMIT")?;
-        self.open = None;
         if durability == Durability::Power {
             // How durable a batch must be is known only once its envelopes are opened, and SQLite
             // does not let a running transaction choose. A small FULL commit syncs the log with
@@ -170,6 +169,8 @@ impl Store {
                  PRAGMA synchronous = NORMAL;",
             )?;
         }
+        // Last: where the disk is full in between, nothing of this may get out.
+        self.open = None;
         Ok(())
     }
 }

@@ -60,12 +60,17 @@ impl Recording {
         self.ops.is_empty()
     }
 
-    /// Cuts the power at so many random moments; says what was broken, with what replays it.
+    /// Cuts the power at so many random moments, half of them right after a promise, when it is
+    /// hardest to keep; says what was broken, with what replays it.
     pub fn cut_at_random(&self, points: u64, foul: Foul) -> Vec<String> {
         let mut dice = rng(self.seed, 30);
         let mut moments = BTreeSet::new();
-        while (moments.len() as u64) < points.min(self.ops.len() as u64) {
-            moments.insert(below(&mut dice, self.ops.len() as u64) as usize);
+        while (moments.len() as u64) < points.min(self.ops.len() as u64 / 2) {
+            let moment = below(&mut dice, self.ops.len() as u64) as usize;
+            let mut later = self.ops[moment..].iter();
+            let promise = later.position(|op| matches!(op, Op::Promise(_))).unwrap_or_default();
+            let is_worst = below(&mut dice, 2) == 0;
+            moments.insert(if is_worst { moment + promise + 1 } else { moment });
         }
         self.cut_at(&moments, foul)
     }

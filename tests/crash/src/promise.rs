@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Promise {
+    /// Nothing: much time has passed, and whoever takes up the world's clock must know.
+    Passed,
     /// The card could be seen, as a link: mail that is sealed to it can be opened.
     Card(String),
     /// `add_contact` has returned; the contact's address.
@@ -86,6 +88,7 @@ impl Ledger {
         self.at = line.at;
         self.count += 1;
         match line.promise {
+            Promise::Passed => {}
             Promise::Card(link) => self.card = Some(link),
             Promise::Contact(address) => drop(self.contacts.insert(address)),
             Promise::Sent { message, text } => drop(self.sent.insert(message, text)),

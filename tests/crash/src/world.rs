@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Letters in the carrier's bag, half of them by the friend and half by somebody unknown.
 const LETTERS: u64 = 12;
-/// The node's own mail expires within the world's time, everybody else's after it.
-const OWN_LIFETIME_S: u32 = 24 * 60 * 60;
+/// The node's own mail expires soon or late in the world's time, everybody else's after it.
+const OWN_LIFETIMES_S: [u32; 2] = [24 * 60 * 60, 14 * 24 * 60 * 60];
 const LONG_LIFETIME_S: u32 = 28 * 24 * 60 * 60;
 /// The world stops here, for cards live for 30 days.
 const MAX_WORLD_DAYS: u64 = 20;
@@ -239,9 +239,8 @@ impl<'a> World<'a> {
         now: Timestamp,
         tell: &'a mut dyn FnMut(Line),
     ) -> Result<Self, OpenError> {
-        let mut config = Config::default();
-        let config = config.lifetime_s(OWN_LIFETIME_S).expect("a day is a lifetime");
-        let config = config.read_receipts(true).clone();
+        let mut dice = rng(seed, 6);
+        let config = config(&mut dice);
         let subject = Node::open(&store_path(store), config, Box::new(rng(seed, 0)), now)?;
         tell(Line { at: now, promise: Promise::Card(subject.card().to_string()) });
         let outside = Outside::open(outside, subject.card(), seed, now);
@@ -251,7 +250,7 @@ impl<'a> World<'a> {
             outside,
             now,
             tell,
-            rng: rng(seed, 6),
+            rng: dice,
             seed,
             count: 0,
             links: BTreeMap::new(),
@@ -302,7 +301,7 @@ impl<'a> World<'a> {
             11..=14 => self.meet_or_part(Who::Friend)?,
             15..=17 => self.meet_or_part(Who::Carrier)?,
             18..=20 => self.see()?,
-            21 => self.rename()?,
+            21 if below(&mut self.rng, 10) == 0 => self.rename()?,
             22 => {
                 let ms = below_ms(&mut self.rng);
                 self.pass(ms);
@@ -389,6 +388,7 @@ impl<'a> World<'a> {
     fn pass(&mut self, ms: u64) {
         let end = footpost_start().0 + MAX_WORLD_DAYS * DAY_MS;
         self.now = Timestamp((self.now.0 + ms).min(end.max(self.now.0)));
+        self.promise(Promise::Passed);
     }
 
     fn wake(&mut self) -> Result<(), StoreError> {
@@ -491,6 +491,15 @@ impl<'a> World<'a> {
 /// When every simulated world begins: 2026-06-01, noon UTC.
 pub(crate) fn footpost_start() -> Timestamp {
     Timestamp(1_780_315_200_000)
+}
+
+/// What one setting makes durable in passing must not hide what another leaves undone.
+fn config(dice: &mut ChaCha20Rng) -> Config {
+    let mut config = Config::default();
+    let lifetime_s = OWN_LIFETIMES_S[below(dice, 2) as usize];
+    config.lifetime_s(lifetime_s).expect("days are a lifetime");
+    config.read_receipts(below(dice, 2) == 0);
+    config
 }
 
 /// Mostly hours, at times days.
