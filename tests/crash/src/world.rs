@@ -200,7 +200,8 @@ impl Outside {
     /// The letters in the bag.
     pub fn letters() -> Vec<String> {
         let numbers = 0..LETTERS / 2;
-        let letters = |name| numbers.clone().map(move |number| format!("letter {number} of {name}"));
+        let letters =
+            |name| numbers.clone().map(move |number| format!("letter {number} of {name}"));
         letters("friend").chain(letters("unknown")).collect()
     }
 }
