@@ -127,7 +127,7 @@ impl Disk {
 
     /// What the running system sees.
     pub fn contents(&self) -> Image {
-        let mut all = |_: &Survival| Fate::Kept;
+        let mut all = |_: &Unit| Fate::Kept;
         self.image(&mut all)
     }
 
@@ -137,33 +137,32 @@ impl Disk {
         // From a disk that had written nearly all of it to one that had written nearly nothing.
         let kept_percent = [0, 5, 30, 50, 70, 95, 100][below(rng, 7) as usize];
         let torn_percent = [0, 10, 50][below(rng, 3) as usize];
-        let mut choose = |survival: &Survival| match survival {
-            Survival::Whole if below(rng, 100) < torn_percent => Fate::Torn,
-            Survival::Whole | Survival::Sector if below(rng, 100) < kept_percent => Fate::Kept,
-            Survival::Whole | Survival::Sector => Fate::Lost,
+        let mut choose = |unit: &Unit| match unit {
+            Unit::Tearable if below(rng, 100) < torn_percent => Fate::Torn,
+            Unit::Tearable | Unit::Single if below(rng, 100) < kept_percent => Fate::Kept,
+            Unit::Tearable | Unit::Single => Fate::Lost,
         };
         self.image(&mut choose)
     }
 
-    fn image(&self, choose: &mut dyn FnMut(&Survival) -> Fate) -> Image {
+    fn image(&self, choose: &mut dyn FnMut(&Unit) -> Fate) -> Image {
         let mut names = self.names.clone();
         for (name, file) in &self.unsynced_names {
-            if choose(&Survival::Sector) == Fate::Kept {
+            if choose(&Unit::Single) == Fate::Kept {
                 set_name(&mut names, name.clone(), *file);
             }
         }
-        let content = |file: u32| {
+        let mut content = |file: u32| {
             self.files.get(&file).map(|file| file.survivors(choose)).unwrap_or_default()
         };
-        let mut content = content;
         names.into_iter().map(|(name, file)| (name, content(file))).collect()
     }
 }
 
 /// What a crash decides on: something that can be torn, or that cannot.
-enum Survival {
-    Whole,
-    Sector,
+enum Unit {
+    Tearable,
+    Single,
 }
 
 #[derive(PartialEq, Eq)]
@@ -174,14 +173,14 @@ enum Fate {
 }
 
 impl File {
-    fn survivors(&self, choose: &mut dyn FnMut(&Survival) -> Fate) -> Vec<u8> {
+    fn survivors(&self, choose: &mut dyn FnMut(&Unit) -> Fate) -> Vec<u8> {
         let mut content = self.synced.clone();
         for change in &self.unsynced {
-            match (choose(&Survival::Whole), change) {
+            match (choose(&Unit::Tearable), change) {
                 (Fate::Kept, change) => change.apply(&mut content),
                 (Fate::Torn, Change::Write(offset, bytes)) => {
                     for (at, sector) in sectors(*offset, bytes) {
-                        if choose(&Survival::Sector) == Fate::Kept {
+                        if choose(&Unit::Single) == Fate::Kept {
                             write_at(&mut content, at, sector);
                         }
                     }
@@ -189,7 +188,7 @@ impl File {
                 // The length can have reached the disk without the bytes.
                 (Fate::Lost, Change::Write(offset, bytes))
                     if offset + bytes.len() > content.len()
-                        && choose(&Survival::Sector) == Fate::Kept =>
+                        && choose(&Unit::Single) == Fate::Kept =>
                 {
                     content.resize(offset + bytes.len(), 0);
                 }

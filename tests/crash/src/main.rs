@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     }
     let started = Instant::now();
     let broken = run(&arguments);
-    broken.iter().for_each(|broken| println!("BROKEN {broken}"));
+    for broken in &broken {
+        println!("BROKEN {broken}");
+    }
     println!("{} broken promises, {:.1} s", broken.len(), started.elapsed().as_secs_f64());
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

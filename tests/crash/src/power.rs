@@ -26,7 +26,7 @@ pub enum Foul {
     None,
     /// The disk says that it has synced, and has not.
     LyingDisk,
-    /// Each promise counts from the last sync before it, when it was not yet durable.
+    /// The next promises count as made, as if the engine told before it committed.
     EarlyPromises,
 }
 
@@ -45,7 +45,9 @@ impl Recording {
         assert!(status.success(), "--seed {seed}: the worker failed");
         let ops = read_journal(&std::fs::read(journal).expect("the journal is there"));
         let mut disk = Disk::default();
-        ops.iter().for_each(|op| disk.apply(op));
+        for op in &ops {
+            disk.apply(op);
+        }
         assert!(disk.contents() == read_image(&task.store), "--seed {seed}: the journal has holes");
         Self { seed, scene, ops }
     }
@@ -83,7 +85,8 @@ impl Recording {
         let mut promised = 0;
         for (moment, op) in self.ops.iter().enumerate() {
             if moments.contains(&moment) {
-                let early = if foul == Foul::EarlyPromises { self.next_sync(moment) } else { 0 };
+                let early =
+                    if foul == Foul::EarlyPromises { self.next_promises(moment) } else { 0 };
                 for op in self.ops.get(promised..early.max(moment)).unwrap_or_default() {
                     if let Op::Promise(line) = op {
                         ledger.note(line.clone());
@@ -100,9 +103,8 @@ impl Recording {
         broken
     }
 
-    /// The first promise's end after the next sync: what an engine that tells before it commits
-    /// would have told by now.
-    fn next_sync(&self, moment: usize) -> usize {
+    /// Where the next promises are all made.
+    fn next_promises(&self, moment: usize) -> usize {
         let rest = self.ops.iter().enumerate().skip(moment);
         let mut after = rest.skip_while(|(_, op)| !matches!(op, Op::Promise(_)));
         after.find(|(_, op)| !matches!(op, Op::Promise(_))).map_or(self.ops.len(), |(at, _)| at)
@@ -111,10 +113,7 @@ impl Recording {
     fn check(&self, image: &Image, ledger: &Ledger, moment: usize) -> Result<(), String> {
         let left = scratch();
         let (store, outside) = (left.path().join("store"), left.path().join("outside"));
-        std::fs::create_dir(&store).expect("scratch space is writable");
-        for (name, content) in image {
-            std::fs::write(store.join(name), content).expect("scratch space is writable");
-        }
+        write_image(image, &store);
         // Before the first card is out there is nobody outside who knows the node.
         if ledger.card.is_some() {
             copy_directory(&self.scene.path().join("outside"), &outside);
@@ -122,6 +121,13 @@ impl Recording {
         let seed = self.seed ^ (moment as u64) << 32 | 1 << 63;
         catch_unwind(AssertUnwindSafe(|| verify(&store, &outside, ledger, Loss::Power, seed)))
             .unwrap_or_else(|_| Err("panicked".to_owned()))
+    }
+}
+
+fn write_image(image: &Image, directory: &Path) {
+    std::fs::create_dir(directory).expect("scratch space is writable");
+    for (name, content) in image {
+        std::fs::write(directory.join(name), content).expect("scratch space is writable");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a node has promised to the outside.
 
-use footpost_core::{Message, MessageId, State, Timestamp};
+use footpost_core::{Card, Message, MessageId, State, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +36,8 @@ pub enum Promise {
     Acknowledged(String),
     /// The recipient has a message of the node's; what it says.
     Arrived(String),
-    /// A neighbour was told that the node carries a stranger's envelope; its id in hexadecimal.
-    Taken(String),
+    /// A neighbour was told that the node carries a stranger's envelope; its id.
+    Taken([u8; 32]),
     /// The node has given up: its error, as it is shown and as it is named.
     Failed(String, String),
 }
@@ -59,7 +59,7 @@ pub struct Ledger {
     /// How many promises were made.
     pub count: usize,
     /// The latest card shown.
-    pub card: Option<String>,
+    pub card: Option<Card>,
     /// Addresses of contacts.
     pub contacts: BTreeSet<String>,
     /// Messages that `send` has accepted.
@@ -75,7 +75,7 @@ pub struct Ledger {
     /// Messages that their recipient has.
     pub arrived: BTreeSet<String>,
     /// Strangers' envelopes on board.
-    pub taken: BTreeSet<String>,
+    pub taken: BTreeSet<[u8; 32]>,
     /// Messages that were shown a second time.
     pub shown_twice: BTreeSet<String>,
     /// How the node failed, if it did.
@@ -89,7 +89,9 @@ impl Ledger {
         self.count += 1;
         match line.promise {
             Promise::Passed => {}
-            Promise::Card(link) => self.card = Some(link),
+            Promise::Card(link) => {
+                self.card = Some(link.parse().expect("a card that is shown is good"));
+            }
             Promise::Contact(address) => drop(self.contacts.insert(address)),
             Promise::Sent { message, text } => drop(self.sent.insert(message, text)),
             Promise::Progress { message, state } => {

@@ -20,7 +20,8 @@ impl Recorder {
         }
         let directory = scratch();
         let source = directory.path().join("recorder.c");
-        std::fs::write(&source, include_str!("recorder.c")).expect("scratch space is writable");
+        std::fs::write(&source, include_str!("recorder.c"))
+            .map_err(|error| format!("no scratch space: {error}"))?;
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
         let output = Command::new(&compiler)
             .args(["-shared", "-fPIC", "-O1", "-o"])

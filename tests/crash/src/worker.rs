@@ -1,5 +1,6 @@
 //! The process that is killed.
 
+use crate::world::START;
 use crate::{Line, Promise, World};
 use clap::Args;
 use footpost_core::{OpenError, Timestamp};
@@ -32,7 +33,7 @@ impl Task {
     pub fn new(scene: &Path, seed: u64) -> Self {
         let (store, outside) = (scene.join("store"), scene.join("outside"));
         std::fs::create_dir_all(&store).expect("scratch space is writable");
-        Self { store, outside, seed, now: crate::world::footpost_start().0, steps: u64::MAX }
+        Self { store, outside, seed, now: START.0, steps: u64::MAX }
     }
 
     /// The command that does it; `program` is this crate's binary.

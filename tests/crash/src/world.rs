@@ -3,14 +3,16 @@
 use crate::promise::text_of;
 use crate::{Line, Promise, below, rng};
 use footpost_core::{
-    Body, Card, Config, ContactId, CostClass, EnvelopeId, Event, LinkId, LinkInfo, MessageId, Node,
-    OpenError, Priority, Role, SendError, State, StoreError, StorePath, Timestamp,
+    Body, Card, Config, ContactId, CostClass, DAY_MS, EnvelopeId, Event, LinkId, LinkInfo,
+    MessageId, Node, OpenError, Priority, Role, SendError, State, StoreError, StorePath, Timestamp,
 };
 use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// When every simulated world begins: 2026-06-01, noon UTC.
+pub const START: Timestamp = Timestamp(1_780_315_200_000);
+
 /// Letters in the carrier's bag, half of them by the friend and half by somebody unknown.
 const LETTERS: u64 = 12;
 /// The node's own mail expires soon or late in the world's time, everybody else's after it.
@@ -170,7 +172,7 @@ impl Outside {
                 Some(Promise::Acknowledged(text(*message)))
             }
             Event::Progress { message, state: State::Carried } => {
-                self.foreign.get(message).map(|id| Promise::Taken(hex(id)))
+                self.foreign.get(message).map(|id| Promise::Taken(id.0))
             }
             _ => None,
         }
@@ -387,7 +389,7 @@ impl<'a> World<'a> {
     }
 
     fn pass(&mut self, ms: u64) {
-        let end = footpost_start().0 + MAX_WORLD_DAYS * DAY_MS;
+        let end = START.0 + MAX_WORLD_DAYS * DAY_MS;
         self.now = Timestamp((self.now.0 + ms).min(end.max(self.now.0)));
         self.promise(Promise::Passed);
     }
@@ -489,11 +491,6 @@ impl<'a> World<'a> {
     }
 }
 
-/// When every simulated world begins: 2026-06-01, noon UTC.
-pub(crate) fn footpost_start() -> Timestamp {
-    Timestamp(1_780_315_200_000)
-}
-
 /// What one setting makes durable in passing must not hide what another leaves undone.
 fn config(dice: &mut ChaCha20Rng) -> Config {
     let mut config = Config::default();
@@ -550,11 +547,7 @@ fn join(a: &mut Node, b: &mut Node, now: Timestamp) {
     }
 }
 
-fn hex(id: &EnvelopeId) -> String {
-    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Ids of what a node carries, in hexadecimal.
-pub(crate) fn carried_ids(node: &Node) -> Result<Vec<String>, StoreError> {
-    Ok(node.carried(u32::MAX)?.iter().map(|envelope| hex(&envelope.id)).collect())
+/// Ids of what a node carries.
+pub(crate) fn carried_ids(node: &Node) -> Result<Vec<[u8; 32]>, StoreError> {
+    Ok(node.carried(u32::MAX)?.iter().map(|envelope| envelope.id.0).collect())
 }

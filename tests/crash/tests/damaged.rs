@@ -5,17 +5,16 @@ use footpost_core::{
     StorePath, Timestamp,
 };
 use footpost_crash::worker::Task;
-use footpost_crash::{Ledger, Recorder, below, rng, scratch, store_path};
+use footpost_crash::{Ledger, Recorder, START, below, rng, scratch, store_path};
 use std::error::Error;
 use std::path::Path;
 use std::process::Stdio;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_footpost-crash");
-const NOW: Timestamp = Timestamp(1_780_315_200_000);
 
 fn open(directory: &Path) -> Result<Node, StoreError> {
-    let node = Node::open(&store_path(directory), Config::default(), Box::new(rng(9, 9)), NOW);
+    let node = Node::open(&store_path(directory), Config::default(), Box::new(rng(9, 9)), START);
     node.map_err(|OpenError::Store(error)| error)
 }
 
@@ -129,31 +128,31 @@ fn no_damage_makes_it_panic() {
 
 fn exercise(directory: &Path) -> Result<(), Box<dyn Error>> {
     let mut node = open(directory)?;
-    let mut other = Node::open(&StorePath::Memory, Config::default(), Box::new(rng(9, 10)), NOW)?;
+    let mut other = Node::open(&StorePath::Memory, Config::default(), Box::new(rng(9, 10)), START)?;
     node.messages(None, None, u32::MAX)?;
     node.carried(u32::MAX)?;
     for contact in node.contacts()? {
         // A card with a flipped bit may be old, or impossible to seal to.
-        match node.send(NOW, contact.id, &Body::Text("hello".to_owned()), Priority::Normal) {
+        match node.send(START, contact.id, &Body::Text("hello".to_owned()), Priority::Normal) {
             Err(footpost_core::SendError::Store(error)) => return Err(error.into()),
             Ok(_) | Err(_) => {}
         }
     }
     let info = |role| LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
-    node.handle_link_up(NOW, LinkId(0), info(Role::Initiator))?;
-    other.handle_link_up(NOW, LinkId(0), info(Role::Responder))?;
+    node.handle_link_up(START, LinkId(0), info(Role::Initiator))?;
+    other.handle_link_up(START, LinkId(0), info(Role::Responder))?;
     for _ in 0..200 {
         node.commit()?;
         other.commit()?;
-        if let Some(frame) = node.poll_transmit(NOW, LinkId(0))? {
-            other.handle_frame(NOW, LinkId(0), &frame)?;
+        if let Some(frame) = node.poll_transmit(START, LinkId(0))? {
+            other.handle_frame(START, LinkId(0), &frame)?;
         }
         other.commit()?;
-        if let Some(frame) = other.poll_transmit(NOW, LinkId(0))? {
-            node.handle_frame(NOW, LinkId(0), &frame)?;
+        if let Some(frame) = other.poll_transmit(START, LinkId(0))? {
+            node.handle_frame(START, LinkId(0), &frame)?;
         }
     }
-    node.handle_timeout(Timestamp(NOW.0 + 40 * 24 * 60 * 60 * 1000))?;
+    node.handle_timeout(Timestamp(START.0 + 40 * 24 * 60 * 60 * 1000))?;
     node.commit()?;
     node.poll_timeout()?;
     while node.poll_event().is_some() {}
