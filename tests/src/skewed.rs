@@ -45,7 +45,9 @@ pub fn journey_of_skewed(nodes: &mut [Skewed]) -> bool {
     };
     for (link, (a, b)) in [(0, 1), (1, 2), (1, 2), (0, 1)].into_iter().enumerate() {
         meet(nodes, LinkId(link as u64), a, b);
-        nodes.iter_mut().for_each(|node| node.pass(10 * 60 * 1000));
+        for node in &mut *nodes {
+            node.pass(10 * 60 * 1000);
+        }
     }
     let sent = nodes[0].node.message(message).expect("the store works");
     sent.is_some_and(|message| message.state == State::Delivered)

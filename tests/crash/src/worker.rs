@@ -62,6 +62,7 @@ pub fn run(task: &Task) -> ExitCode {
     let Err(error) = live(task, &mut tell) else { return ExitCode::SUCCESS };
     let named = match &error {
         OpenError::Store(error) => format!("{error:?}"),
+        OpenError::Config(error) => format!("{error:?}"),
     };
     say(&Line { at, promise: Promise::Failed(error.to_string(), named) });
     ExitCode::FAILURE
@@ -71,7 +72,10 @@ fn live(task: &Task, tell: &mut dyn FnMut(Line)) -> Result<(), OpenError> {
     let now = Timestamp(task.now);
     let mut world = World::open(&task.store, &task.outside, task.seed, now, tell)?;
     for _ in 0..task.steps {
-        world.step()?;
+        if let Err(error) = world.step() {
+            assert!(world.subject.poll_event().is_none(), "told what was never committed");
+            return Err(error.into());
+        }
     }
     Ok(())
 }

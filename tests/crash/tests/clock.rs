@@ -10,12 +10,13 @@ const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 fn live(task: &Task, ledger: &mut Ledger, back_ms: u64) {
     let mut tell = |line: Line| ledger.note(line);
     let now = Timestamp(task.now);
-    let mut world = World::open(&task.store, &task.outside, task.seed, now, &mut tell).unwrap();
+    let mut world = World::open(&task.store, &task.outside, task.seed, now, &mut tell)
+        .expect("the store works");
     for step in 0..80 {
         if step == 40 {
             world.now = Timestamp(world.now.0 - back_ms);
         }
-        world.step().unwrap();
+        world.step().expect("the store works");
     }
 }
 

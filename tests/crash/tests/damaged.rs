@@ -1,8 +1,8 @@
 //! Stores that cannot be used: each is a clear error, and none is a panic.
 
 use footpost_core::{
-    Body, Config, CostClass, LinkId, LinkInfo, Node, OpenError, Priority, Role, StoreError,
-    StorePath, Timestamp,
+    Body, Config, CostClass, LinkId, LinkInfo, Node, OpenError, Priority, Role, SendError,
+    StoreError, StorePath, Timestamp,
 };
 use footpost_crash::worker::Task;
 use footpost_crash::{Ledger, Recorder, START, below, rng, scratch, store_path};
@@ -15,21 +15,24 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_footpost-crash");
 
 fn open(directory: &Path) -> Result<Node, StoreError> {
     let node = Node::open(&store_path(directory), Config::default(), Box::new(rng(9, 9)), START);
-    node.map_err(|OpenError::Store(error)| error)
+    node.map_err(|error| match error {
+        OpenError::Store(error) => error,
+        OpenError::Config(error) => panic!("the default settings are good: {error}"),
+    })
 }
 
 /// A store with some history.
 fn grown() -> (TempDir, Task) {
     let scene = scratch();
     let task = Task { steps: 60, ..Task::new(scene.path(), 3) };
-    let status = task.command(Path::new(PROGRAM)).stdout(Stdio::null()).status().unwrap();
+    let status = task.command(Path::new(PROGRAM)).stdout(Stdio::null()).status().expect("it runs");
     assert!(status.success());
     (scene, task)
 }
 
 fn holding(content: &[u8]) -> TempDir {
     let directory = scratch();
-    std::fs::write(directory.path().join("footpost.db"), content).unwrap();
+    std::fs::write(directory.path().join("footpost.db"), content).expect("it is written");
     directory
 }
 
@@ -133,9 +136,9 @@ fn exercise(directory: &Path) -> Result<(), Box<dyn Error>> {
     node.carried(u32::MAX)?;
     for contact in node.contacts()? {
         // A card with a flipped bit may be old, or impossible to seal to.
-        match node.send(START, contact.id, &Body::Text("hello".to_owned()), Priority::Normal) {
-            Err(footpost_core::SendError::Store(error)) => return Err(error.into()),
-            Ok(_) | Err(_) => {}
+        let sent = node.send(START, contact.id, &Body::Text("hello".to_owned()), Priority::Normal);
+        if let Err(SendError::Store(error)) = sent {
+            return Err(error.into());
         }
     }
     let info = |role| LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
