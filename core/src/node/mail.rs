@@ -94,7 +94,7 @@ impl Node {
         let unseen = self.store.message(message)?.filter(|row| row.state == State::Received);
         let Some(unseen) = unseen else { return Ok(()) };
         self.whole(|node| {
-            let now = node.begin(now, Durability::Process)?;
+            let now = node.begin(now, Durability::Power)?;
             node.store.advance_message(message, State::Seen, now.wall)?;
             node.store.commit()
         })?;
