@@ -162,14 +162,16 @@ impl Outside {
     }
 
     fn learnt(&self, event: &Event) -> Option<Promise> {
+        // What engines say to each other is not among the messages that people see.
         let text = |id| {
             let message = self.friend.message(id).expect("the store works");
-            text_of(&message.expect("it is there"))
+            let message = message.expect("it is there");
+            message.body.is_for_people().then(|| text_of(&message))
         };
         match event {
-            Event::Received { message, .. } => Some(Promise::Arrived(text(*message))),
+            Event::Received { message, .. } => text(*message).map(Promise::Arrived),
             Event::Progress { message, state: State::Delivered | State::Read } => {
-                Some(Promise::Acknowledged(text(*message)))
+                text(*message).map(Promise::Acknowledged)
             }
             Event::Progress { message, state: State::Carried } => {
                 self.foreign.get(message).map(|id| Promise::Taken(id.0))
@@ -188,9 +190,10 @@ impl Outside {
         self.friends_messages(|message| !message.outgoing)
     }
 
-    /// What the friend has written to the node.
+    /// What the friend has written to the node, and what has not expired: answers live for a week,
+    /// and time here leaps by more.
     pub fn written(&self) -> Vec<String> {
-        self.friends_messages(|message| message.outgoing)
+        self.friends_messages(|message| message.outgoing && message.state != State::Expired)
     }
 
     fn friends_messages(&self, wanted: impl Fn(&footpost_core::Message) -> bool) -> Vec<String> {
