@@ -13,6 +13,9 @@ pub(crate) struct Moment {
     pub(crate) steady: SteadyMs,
 }
 
+/// The year 9999. No later wall time is believed, so that sums of times stay within range.
+const END_OF_TIME: Timestamp = Timestamp(253_370_764_800_000);
+
 #[derive(Debug)]
 pub(crate) struct Clock {
     /// Steady time minus wall time.
@@ -35,6 +38,7 @@ impl Clock {
     }
 
     pub(crate) fn advance(&mut self, wall: Timestamp) -> Moment {
+        let wall = wall.min(END_OF_TIME);
         let steady = wall.0 as i64 + self.lead_ms;
         if steady < self.latest.steady {
             self.lead_ms += self.latest.steady - steady;
@@ -45,7 +49,8 @@ impl Clock {
 
     /// The wall clock was set by `step_ms` without time passing.
     pub(crate) fn step(&mut self, step_ms: i64) {
-        self.lead_ms = self.lead_ms.saturating_sub(step_ms);
+        let most = END_OF_TIME.0 as i64;
+        self.lead_ms -= step_ms.clamp(-most, most);
     }
 
     /// The wall time at which steady time will be `steady`, if nobody sets the clock.

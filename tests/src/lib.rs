@@ -2,5 +2,7 @@
 //! alone. Everything follows from one seed.
 
 mod net;
+mod skewed;
 
 pub use net::{Faults, Net, START};
+pub use skewed::{Skewed, journey_of_skewed, open_node};

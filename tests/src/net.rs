@@ -261,7 +261,7 @@ impl Net {
                 while let Some(frame) =
                     poll(&mut self.nodes[index], self.now).expect("the store works")
                 {
-                    self.launch(link, index, peer, frame);
+                    self.launch(link, index, peer, &frame);
                 }
             }
             while let Some(event) = self.nodes[index].poll_event() {
@@ -277,7 +277,7 @@ impl Net {
         }
     }
 
-    fn launch(&mut self, link: LinkId, from: usize, to: usize, frame: Vec<u8>) {
+    fn launch(&mut self, link: LinkId, from: usize, to: usize, frame: &[u8]) {
         let digest = frame.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -293,7 +293,7 @@ impl Net {
         let at = Timestamp(self.now.0 + self.latency_ms + late_ms);
         for _ in usize::from(lost)..=usize::from(doubled) {
             self.sent += 1;
-            let flight = Flight { link, to, frame: frame.clone() };
+            let flight = Flight { link, to, frame: frame.to_vec() };
             self.on_the_way.insert((at, self.sent), flight);
         }
     }

@@ -1,1 +1,31 @@
-//! footpost-transports
+//! Everything in Footpost that awaits.
+//!
+//! The engine, [`footpost_core::Node`], knows no socket, thread or clock. This crate gives it all
+//! three: [`Footpost`] is a running node. A table of contents:
+//!
+//! - `footpost`: the handle. [`Footpost::start`] takes a [`Config`], binds the socket, opens the
+//!   store and starts what follows; [`Footpost::call`] runs a closure on the engine, and
+//!   [`Footpost::subscribe`] yields its [`Events`].
+//! - `driver`: the engine's own thread. It takes the inputs that wait, commits them in one
+//!   transaction, and only then lets frames, events and results out. [`Stopped`] says why it ended.
+//! - `link`: the [`Link`] trait, which a transport implements: a pipe of whole frames to one
+//!   neighbour. [`Footpost::attach`] takes a link of any kind.
+//! - `carry`: one task a link, between its two halves and the engine; `queue`: the bounded way out.
+//! - `quic`: links over QUIC: one socket that dials and accepts, who may connect, and whom to keep
+//!   connected (with `backoff` between attempts).
+//! - `lan`: neighbours on the local network, by multicast DNS.
+//! - `clock`: the wall clock, and when somebody has set it.
+
+mod backoff;
+mod carry;
+mod clock;
+mod driver;
+mod footpost;
+mod lan;
+mod link;
+mod queue;
+mod quic;
+
+pub use driver::Stopped;
+pub use footpost::{Config, Events, Footpost, Missed, StartError};
+pub use link::{Link, LinkReceiver, LinkSender};

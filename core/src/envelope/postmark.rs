@@ -10,7 +10,10 @@ use zeroize::Zeroizing;
 
 const DOMAIN: &[u8] = b"footpost/1 postmark";
 
-/// A postmark's secret half and the nonce of its work proof.
+/// The header's field for the work proof's nonce: version 1 sends zeros and checks nothing.
+pub(super) const NO_WORK: [u8; 8] = [0; 8];
+
+/// A postmark's secret half.
 #[derive(Clone)]
 pub struct Postmark {
     key: SigningKey,
@@ -29,10 +32,6 @@ impl Postmark {
     }
 
     /// The work proof's nonce. Version 1 sends zeros and checks nothing.
-    pub(super) fn work_nonce(&self) -> [u8; 8] {
-        [0; 8]
-    }
-
     pub(super) fn sign(&self, id: &EnvelopeId) -> [u8; 64] {
         self.key.sign(&[DOMAIN, &id.0].concat()).to_bytes()
     }

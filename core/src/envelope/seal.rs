@@ -4,6 +4,7 @@ use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
     MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, stub,
 };
+use super::postmark::NO_WORK;
 use super::{
     AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, PSK_ID, Postmark, auth_message,
     info,
@@ -17,6 +18,7 @@ use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable, HpkeError, Kem, OpModeS, PskBundle, Serializable};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use thiserror::Error;
 
 /// Parts of the plaintext after the fixed fields, each `kind | length | bytes`.
@@ -24,7 +26,8 @@ pub(super) const PART_BODY: u64 = 1;
 pub(super) const PART_CARD: u64 = 2;
 /// The smallest padded plaintext, in bytes.
 const SMALLEST_BUCKET: usize = 256;
-/// The creation time is blurred by up to this much, and the age starts there.
+/// The creation time is blurred by up to this much, and the age starts there; of short-lived mail
+/// by at most an eighth of its life.
 const CREATION_JITTER_MS: u64 = 5 * 60_000;
 
 /// Whether envelopes carry the tag that lets the recipient's home relays file them.
@@ -62,7 +65,7 @@ pub struct Letter<'a> {
 }
 
 /// A sealed envelope, ready to travel.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sealed {
     /// The envelope.
     pub bytes: Vec<u8>,
@@ -72,6 +75,12 @@ pub struct Sealed {
     pub ack: Ack,
     /// The age it starts with, in milliseconds: the jitter of its creation time.
     pub age_ms: u64,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({:?}, {} bytes)", self.id, self.bytes.len())
+    }
 }
 
 /// Why a letter cannot be sealed.
@@ -127,7 +136,8 @@ fn seal_with<K: Kem>(
     let ack = Ack(export(&context, EXPORT_ACK));
     let auth = export(&context, EXPORT_AUTH);
 
-    let age_ms = rng.next_u64() % CREATION_JITTER_MS;
+    let lifetime_s = lifetime_s(letter, now)?;
+    let age_ms = rng.next_u64() % CREATION_JITTER_MS.min(u64::from(lifetime_s) * 1000 / 8);
     let created = Timestamp(now.as_millis().saturating_sub(age_ms));
     let header_len = KEM_START + target.suite.encapsulation_len();
     let mut plaintext = plaintext(letter, now, &auth);
@@ -143,12 +153,12 @@ fn seal_with<K: Kem>(
     out.put_u8(target.suite as u8);
     out.put_u8(letter.priority as u8);
     out.put_u32(created.minutes());
-    out.put_u32(lifetime_s(letter, created)?);
+    out.put_u32(lifetime_s);
     out.put(&mailbox_tag(letter, created, rng));
     out.put(&[0; HINT.end - HINT.start]);
     out.put(&ack.commitment().0);
     out.put(&postmark.public_key());
-    out.put(&postmark.work_nonce());
+    out.put(&NO_WORK);
     out.put(&encapsulation);
     debug_assert_eq!(out[COMMITMENT], ack.commitment().0);
     let hint = mac8(&target.hint_key(), &[&out]);
@@ -216,8 +226,13 @@ fn padded_len(len: usize) -> usize {
 }
 
 /// The asked lifetime, within limits and within the target's life.
-fn lifetime_s(letter: &Letter<'_>, created: Timestamp) -> Result<u32, SealError> {
-    let left_s = u32::try_from(letter.target.end.since(created) / 1000).unwrap_or(u32::MAX);
+fn lifetime_s(letter: &Letter<'_>, now: Timestamp) -> Result<u32, SealError> {
+    // A target from a node whose clock was never set does not tell when it ends.
+    let left_ms = match letter.target.end {
+        end if end.is_plausible() => end.since(now),
+        _ => u64::MAX,
+    };
+    let left_s = u32::try_from(left_ms / 1000).unwrap_or(u32::MAX);
     if left_s < MIN_LIFETIME_S {
         return Err(SealError::TargetEnded);
     }

@@ -152,6 +152,12 @@ impl Card {
         self.draft.expires
     }
 
+    /// Whether the card is past its time. Where either side's clock was never set, the calendar
+    /// says nothing, and the card is taken.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.is_plausible() && self.draft.issued.is_plausible() && self.draft.expires <= now
+    }
+
     /// The relays that hold the owner's mail, as `host:port`.
     pub fn relays(&self) -> &[String] {
         &self.draft.relays

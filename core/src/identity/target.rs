@@ -198,7 +198,7 @@ pub(crate) fn mac8(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 8] {
     *full.first_chunk().expect("SHA-256 is longer than 8 bytes")
 }
 
-fn key_pair<K: Kem>(rng: &mut &mut dyn CryptoRng) -> ([u8; 32], Vec<u8>) {
+fn key_pair<K: Kem>(rng: &mut impl CryptoRng) -> ([u8; 32], Vec<u8>) {
     let (secret, public) = K::gen_keypair_with_rng(rng);
     let secret = Zeroizing::new(secret.to_bytes());
     let secret = secret.as_slice().try_into().expect("both suites' secrets are 32 bytes");

@@ -5,6 +5,8 @@ mod noise;
 mod reassembly;
 mod session;
 
+#[cfg(test)]
+pub(crate) use noise::Noise;
 pub(crate) use noise::public_key;
 pub(crate) use session::Session;
 pub use session::Traffic;

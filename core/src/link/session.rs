@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Noise adds a tag of this length to every frame.
 const TAG_BYTES: usize = 16;
-/// Offers that a neighbour has not answered; older ones are forgotten and found by the next
-/// reconciliation.
-const MAX_OPEN_OFFERS: usize = 16_384;
+/// What may wait of one kind of small news. A neighbour that keeps asking and does not read must
+/// not fill the memory; what is left out is found by the next reconciliation.
+const MAX_WAITING: usize = 16_384;
 
 pub(crate) struct Session {
     pub(crate) info: LinkInfo,
@@ -31,8 +31,10 @@ pub(crate) struct Session {
     pub(crate) marked: Option<ContactId>,
     /// Whom the neighbour has proven to be.
     pub(crate) contact: Option<ContactId>,
-    /// Present from the moment at which this node's items were counted: whatever comes in later is
+    /// Whether this node's items were counted for the reconciliation: whatever comes in later is
     /// offered one by one.
+    pub(crate) is_counted: bool,
+    /// The reconciliation, while it runs.
     pub(crate) reconciler: Option<Reconciler>,
     pub(crate) closed: Option<CloseReason>,
     /// Own mail on its way to this neighbour, by the head of its id, until it says «taken».
@@ -128,6 +130,7 @@ impl Session {
             hello: None,
             marked: None,
             contact: None,
+            is_counted: false,
             reconciler: None,
             closed: None,
             in_flight: BTreeMap::new(),
@@ -158,7 +161,7 @@ impl Session {
 
     /// Whether new mail is offered here: the neighbour has been counted and is not leaving.
     pub(crate) fn is_live(&self) -> bool {
-        self.reconciler.is_some() && self.closed.is_none()
+        self.is_counted && self.closed.is_none()
     }
 
     pub(crate) fn push_control(&mut self, frame: &Frame<'_>) {
@@ -168,27 +171,27 @@ impl Session {
     }
 
     pub(crate) fn push_held_ack(&mut self, r: [u8; 32]) {
-        self.outbox.held_acks.push_back(r);
+        push_bounded(&mut self.outbox.held_acks, r);
     }
 
+    /// Each proof is pushed once a reconciliation, so the store bounds their number.
     pub(crate) fn push_ack_proof(&mut self, proof: AckProof) {
         self.outbox.ack_proofs.push_back(proof);
     }
 
     pub(crate) fn push_taken(&mut self, head: u64) {
-        self.outbox.taken.push_back(head);
+        push_bounded(&mut self.outbox.taken, head);
     }
 
     pub(crate) fn push_want(&mut self, head: u64) {
-        self.outbox.wants.push_back(head);
+        push_bounded(&mut self.outbox.wants, head);
     }
 
     pub(crate) fn push_offer(&mut self, head: u64) {
-        if self.offered.len() == MAX_OPEN_OFFERS {
-            self.offered.pop_first();
+        if self.offered.len() < MAX_WAITING {
+            self.offered.insert(head);
+            push_bounded(&mut self.outbox.offers, head);
         }
-        self.offered.insert(head);
-        self.outbox.offers.push_back(head);
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
@@ -280,6 +283,12 @@ impl Session {
         let mut payload = Vec::new();
         frame.encode(&mut payload);
         Some(payload)
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() < MAX_WAITING {
+        queue.push_back(item);
     }
 }
 

@@ -47,7 +47,7 @@ impl Node {
             // The id binds stub and commitment: what fits a held envelope needs no signature.
             return Ok(self.bury(now, &carried, proof, Some(link))?);
         }
-        if let Some(Some(_)) = self.store.tombstone(&id)? {
+        if self.store.tombstone(&id)?.is_some_and(|tombstone| tombstone.proof.is_some()) {
             return Ok(());
         }
         let lifetime_s = proof.lifetime_s();
@@ -55,11 +55,11 @@ impl Node {
         if !is_possible || proof.verify().is_none() {
             return Err(Violation::Forged("acknowledgement").into());
         }
-        let lifetime_ms = u64::from(lifetime_s) * 1000;
+        let whole_life_ms = u64::from(lifetime_s) * 1000;
         let left_ms = if now.wall.is_plausible() {
-            Timestamp(proof.created().0 + lifetime_ms).since(now.wall).min(lifetime_ms)
+            Timestamp(proof.created().0 + whole_life_ms).since(now.wall).min(whole_life_ms)
         } else {
-            lifetime_ms
+            whole_life_ms
         };
         self.entomb(&id, Some(proof), now.steady + left_ms as i64 + TOMBSTONE_SLACK_MS)?;
         self.spread(proof, Some(link));

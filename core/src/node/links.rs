@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
 use crate::routing::TransferOrder;
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, StoreError, Tombstone};
 use crate::sync::{Items, Reconciler, SyncFrame};
 use crate::time::Timestamp;
 
@@ -187,6 +187,7 @@ impl Node {
                     Reconciler::initiate(&sync_key, items, max_sync_bytes(session));
                 session.write_handshake(&sketch)?;
                 session.reconciler = Some(reconciler);
+                session.is_counted = true;
                 self.greet(link)
             }
             (Role::Responder, Some(sync_key)) if session.noise.is_established() => {
@@ -197,6 +198,7 @@ impl Node {
                     Reconciler::respond(&sync_key, items, max_sync_bytes(session), payload)?;
                 push_sync(session, replies);
                 session.reconciler = Some(reconciler);
+                session.is_counted = true;
                 Ok(())
             }
             _ => Ok(session.write_handshake(&[])?),
@@ -276,6 +278,9 @@ impl Node {
         let reconciler =
             session.reconciler.as_mut().ok_or(Violation::Unexpected("reconciliation"))?;
         let step = reconciler.receive(SyncFrame::decode(body)?)?;
+        if step.is_finished {
+            session.reconciler = None;
+        }
         push_sync(session, step.replies);
         let contact = session.contact;
         for item in step.push {
@@ -293,7 +298,9 @@ impl Node {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
             session.push_transfer(TransferOrder::new(&envelope, contact));
-        } else if let Some(Some(proof)) = self.store.tombstone(&EnvelopeId(ack_item(item)))? {
+        } else if let Some(Tombstone { proof: Some(proof) }) =
+            self.store.tombstone(&EnvelopeId(ack_item(item)))?
+        {
             session.push_ack_proof(proof);
         }
         Ok(())
@@ -305,17 +312,15 @@ impl Node {
             if self.store.envelope_by_head(head)?.is_some() {
                 continue;
             }
-            match self.store.tombstone_by_head(head)? {
-                Some(Some(proof)) => session.push_held_ack(proof.ack().0),
-                Some(None) => {}
-                None if self.wanted.contains_key(&head) => {
-                    session.passed_over.insert(head);
+            if let Some(tombstone) = self.store.tombstone_by_head(head)? {
+                if let Some(proof) = tombstone.proof {
+                    session.push_held_ack(proof.ack().0);
                 }
-                None if self.wanted.len() < MAX_WANTED => {
-                    self.wanted.insert(head, link);
-                    session.push_want(head);
-                }
-                None => {}
+            } else if self.wanted.contains_key(&head) {
+                session.passed_over.insert(head);
+            } else if self.wanted.len() < MAX_WANTED {
+                self.wanted.insert(head, link);
+                session.push_want(head);
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        if now.is_plausible() && contact.card.expires() <= now {
+        if contact.card.has_expired(now) {
             return Err(SendError::CardExpired);
         }
         let uuid = self.random_array();
@@ -122,8 +122,8 @@ impl Node {
             self.say_taken(link, &id);
             return Ok(());
         }
-        if let Some(proof) = self.store.tombstone(&id)? {
-            if let (Some(proof), Some(session)) = (proof, self.links.get_mut(&link)) {
+        if let Some(tombstone) = self.store.tombstone(&id)? {
+            if let (Some(proof), Some(session)) = (tombstone.proof, self.links.get_mut(&link)) {
                 session.push_held_ack(proof.ack().0);
             }
             return Ok(());
@@ -174,17 +174,18 @@ impl Node {
     ) -> Result<(), StoreError> {
         self.store_message(now, opened, writer)?;
         let row = self.keep(envelope, id, Standing::Received, born, None)?;
-        let release = now.steady + self.random_below(self.config.ack_delay_max_ms) as i64;
+        // Mail with little time left is acknowledged while that still helps.
+        let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
+        let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
+        let release = now.steady + delay_ms.min(left_ms / 2);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
-        match self.links.get_mut(&link).filter(|session| session.contact == Some(writer)) {
-            Some(session) => session.push_held_ack(opened.ack.0),
-            None => {
-                self.say_taken(link, &id);
-                self.offer(&id, Some(link))?;
-            }
+        if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(writer)) {
+            session.push_held_ack(opened.ack.0);
+            return Ok(());
         }
-        Ok(())
+        self.say_taken(link, &id);
+        self.offer(&id, Some(link))
     }
 
     fn store_message(

@@ -56,7 +56,7 @@ impl Node {
         if card.identity() == self.identity {
             return Err(ContactError::Own);
         }
-        if now.is_plausible() && card.expires() <= now {
+        if card.has_expired(now) {
             return Err(ContactError::Expired);
         }
         let known = self.store.contact_by_identity(&card.identity())?;

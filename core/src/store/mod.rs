@@ -12,6 +12,7 @@ pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
+pub(crate) use tombstones::Tombstone;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -143,13 +144,10 @@ impl Store {
 
     /// Opens a transaction unless one is open, and asks that its commit be at least so durable.
     pub(crate) fn require(&mut self, durability: Durability) -> Result<(), StoreError> {
-        match &mut self.open {
-            Some(open) => *open = durability.max(*open),
-            None => {
-                self.connection.execute_batch("BEGIN IMMEDIATE")?;
-                self.open = Some(durability);
-            }
+        if self.open.is_none() {
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
+        self.open = self.open.max(Some(durability));
         Ok(())
     }
 

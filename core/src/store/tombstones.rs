@@ -5,6 +5,12 @@ use super::{SteadyMs, Store, StoreError, fixed};
 use crate::envelope::{AckProof, EnvelopeId};
 use rusqlite::OptionalExtension;
 
+/// What is left of an envelope.
+pub(crate) struct Tombstone {
+    /// Of an acknowledged one; none of an expired.
+    pub(crate) proof: Option<AckProof>,
+}
+
 impl Store {
     /// Buries an envelope; a proof is added to a tombstone that has none. Says whether anything was
     /// new.
@@ -25,19 +31,12 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// `None`: no tombstone; `Some(None)`: expired; `Some(Some(_))`: acknowledged.
-    pub(crate) fn tombstone(
-        &self,
-        id: &EnvelopeId,
-    ) -> Result<Option<Option<AckProof>>, StoreError> {
+    pub(crate) fn tombstone(&self, id: &EnvelopeId) -> Result<Option<Tombstone>, StoreError> {
         self.tombstone_between(id.0, id.0)
     }
 
     /// The same by the id's first 8 bytes.
-    pub(crate) fn tombstone_by_head(
-        &self,
-        head: u64,
-    ) -> Result<Option<Option<AckProof>>, StoreError> {
+    pub(crate) fn tombstone_by_head(&self, head: u64) -> Result<Option<Tombstone>, StoreError> {
         let (low, high) = id_range(head);
         self.tombstone_between(low, high)
     }
@@ -46,12 +45,12 @@ impl Store {
         &self,
         low: [u8; 32],
         high: [u8; 32],
-    ) -> Result<Option<Option<AckProof>>, StoreError> {
+    ) -> Result<Option<Tombstone>, StoreError> {
         let sql = "SELECT proof FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let proof =
             statement.query_row((low, high), |row| row.get::<_, Option<[u8; AckProof::LEN]>>(0));
-        Ok(proof.optional()?.map(|proof| proof.map(AckProof)))
+        Ok(proof.optional()?.map(|proof| Tombstone { proof: proof.map(AckProof) }))
     }
 
     /// All ids, and whether each was acknowledged.

@@ -28,7 +28,7 @@ pub(crate) struct Step {
     pub(crate) push: Vec<[u8; 32]>,
     /// The initiator knows the whole difference. A responder never learns that it is done: of
     /// one who wants nothing it hears nothing.
-    pub(crate) finished: bool,
+    pub(crate) is_finished: bool,
 }
 
 /// What a side brings to a reconciliation.
@@ -195,7 +195,7 @@ impl Reconciler {
             let wants = Prefixes::of(wanted.iter().copied(), width as u8);
             wants.split(self.frame_bytes.saturating_sub(1)).map(SyncFrame::Wants).collect()
         };
-        Step { replies, push, finished: true }
+        Step { replies, push, is_finished: true }
     }
 
     /// The next symbols, or the list once that is the shorter way. It also ends what never

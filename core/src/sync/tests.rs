@@ -74,7 +74,7 @@ impl Pair {
                 assert_eq!(outcome.from_responder.len(), before + pushed, "an item went twice");
                 incoming.extend(step.replies);
             }
-            if step.finished {
+            if step.is_finished {
                 assert!(incoming.is_empty());
                 return outcome;
             }
@@ -278,7 +278,7 @@ fn an_item_that_cannot_peel_costs_a_list_and_no_result() {
             run[0] = symbols(1, &mut rng)[0];
         }
         let step = initiator.receive(frame).unwrap();
-        if step.finished {
+        if step.is_finished {
             break step;
         }
         for reply in step.replies {

@@ -1,0 +1,302 @@
+//! A neighbour that speaks the protocol's language, and lies.
+
+use super::*;
+use crate::chat::State;
+use crate::envelope::{AckProof, Body, Envelope, Letter, Priority, Sealed, TagMode, seal};
+use crate::identity::{Suite, TargetSecret};
+use crate::link::frame::{Frame, Hello};
+use crate::link::{CloseReason, CostClass, LinkInfo, Noise, Role};
+use crate::time::DAY_MS;
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+const NOW: Timestamp = Timestamp(1_780_315_200_000);
+const LINK: LinkId = LinkId(1);
+
+/// A node, and a neighbour whose every frame the test chooses.
+struct Scene {
+    node: Node,
+    mallory: Noise,
+    rng: ChaCha20Rng,
+}
+
+impl Scene {
+    /// After the handshake, which the node answered.
+    fn new() -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let node_rng = Box::new(ChaCha20Rng::seed_from_u64(2));
+        let mut node = Node::open(&StorePath::Memory, Config::default(), node_rng, NOW).unwrap();
+        let info =
+            LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
+        node.handle_link_up(NOW, LINK, info).unwrap();
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let mut scene = Self { node, mallory: Noise::new(Role::Initiator, &[7; 32], seed), rng };
+        let first = scene.mallory.write(&[]).unwrap();
+        scene.deliver(&first);
+        let second = scene.sent().remove(0);
+        scene.mallory.read(&second).unwrap();
+        // An empty set: 120 counters of four bits, all zero.
+        let mut sketch = vec![0; 61];
+        sketch[0] = 0;
+        let third = scene.mallory.write(&sketch).unwrap();
+        scene.deliver(&third);
+        scene
+    }
+
+    fn greeted() -> Self {
+        let mut scene = Self::new();
+        scene.say(&hello());
+        assert_eq!(scene.verdict(), None);
+        scene
+    }
+
+    fn deliver(&mut self, bytes: &[u8]) {
+        self.node.handle_frame(NOW, LINK, bytes).unwrap();
+        self.node.commit().unwrap();
+    }
+
+    fn say(&mut self, frame: &Frame<'_>) {
+        let mut payload = Vec::new();
+        frame.encode(&mut payload);
+        self.say_raw(&payload);
+    }
+
+    fn say_raw(&mut self, payload: &[u8]) {
+        let bytes = self.mallory.write(payload).unwrap();
+        self.deliver(&bytes);
+    }
+
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.node.poll_transmit(NOW, LINK).unwrap()).collect()
+    }
+
+    /// The violation that closed the link, if one did.
+    fn verdict(&mut self) -> Option<Violation> {
+        std::iter::from_fn(|| self.node.poll_event()).find_map(|event| match event {
+            Event::LinkClosed { reason: CloseReason::Violation(violation), .. } => Some(violation),
+            _ => None,
+        })
+    }
+
+    /// Mail between two whom the node does not know.
+    fn foreign(&mut self, now: Timestamp, lifetime_s: u32) -> Sealed {
+        let end = Timestamp(now.0 + 40 * DAY_MS);
+        let target = TargetSecret::generate(Suite::X25519, 0, end, &mut self.rng);
+        let letter = Letter {
+            sender: &IdentityKey::generate(&mut self.rng),
+            recipient: &IdentityKey::generate(&mut self.rng).identity(),
+            target: target.target(),
+            uuid: [1; 16],
+            body: &Body::Text("not for you".into()),
+            card: None,
+            priority: Priority::Normal,
+            lifetime_s,
+            tag_mode: TagMode::Hidden,
+        };
+        let postmark = Postmark::generate(&mut self.rng);
+        seal(&letter, &postmark, now, &mut self.rng).unwrap()
+    }
+
+    /// Own mail, to somebody who is not there.
+    fn send(&mut self, text: &str) -> crate::MessageId {
+        let rng = Box::new(ChaCha20Rng::seed_from_u64(3));
+        let other = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+        let contact = self.node.add_contact(NOW, other.card(), "other").unwrap();
+        self.node.send(NOW, contact, &Body::Text(text.into()), Priority::Normal).unwrap()
+    }
+
+    fn push(&mut self, age_s: u32, bytes: &[u8]) {
+        self.say(&Frame::Envelope { age_s, total_bytes: bytes.len() as u32, first: bytes });
+    }
+}
+
+fn hello() -> Frame<'static> {
+    let marks = Vec::new();
+    Frame::Hello(Hello { version: 1, accepts_foreign: true, free_kib: 1, battery: 0, marks })
+}
+
+#[test]
+fn order_is_kept() {
+    let mut scene = Scene::new();
+    scene.say(&Frame::Want { short_ids: vec![1] });
+    assert_eq!(scene.verdict(), Some(Violation::Unexpected("frame before hello")));
+
+    let mut scene = Scene::greeted();
+    scene.say(&hello());
+    assert_eq!(scene.verdict(), Some(Violation::Unexpected("second hello")));
+
+    let mut scene = Scene::greeted();
+    scene.say(&Frame::EnvelopePart { bytes: &[1] });
+    assert_eq!(scene.verdict(), Some(Violation::Unexpected("envelope part")));
+}
+
+#[test]
+fn a_closed_link_is_deaf() {
+    let mut scene = Scene::greeted();
+    scene.say(&hello());
+    scene.sent();
+    let sealed = scene.foreign(NOW, 3600);
+    scene.push(0, &sealed.bytes);
+    assert_eq!(scene.node.stats().foreign_envelopes, 0);
+    assert!(scene.sent().is_empty());
+}
+
+#[test]
+fn no_forged_envelope_is_stored() {
+    let mut scene = Scene::greeted();
+    let mut sealed = scene.foreign(NOW, 3600);
+    sealed.bytes[200] ^= 1;
+    scene.push(0, &sealed.bytes);
+    assert_eq!(scene.verdict(), Some(Violation::Forged("envelope")));
+    assert_eq!(scene.node.stats().foreign_envelopes, 0);
+}
+
+#[test]
+fn nobody_deletes_mail_by_an_invented_acknowledgement() {
+    let mut scene = Scene::greeted();
+    let sealed = scene.foreign(NOW, 3600);
+    scene.push(0, &sealed.bytes);
+    assert_eq!(scene.node.stats().foreign_envelopes, 1);
+    scene.say(&Frame::Acks { held: vec![[9; 32]], proofs: Vec::new() });
+    assert_eq!((scene.verdict(), scene.node.stats().foreign_envelopes), (None, 1));
+    // The stub and signature of a real envelope, with an invented secret.
+    let envelope = Envelope::parse(&sealed.bytes).unwrap();
+    let mut proof = AckProof::new(&envelope, &sealed.ack);
+    proof.0[80] ^= 1;
+    scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
+    assert_eq!(scene.verdict(), Some(Violation::Forged("acknowledgement")));
+    assert_eq!(scene.node.stats().foreign_envelopes, 1);
+}
+
+#[test]
+fn the_true_secret_deletes_and_bars_the_envelope() {
+    let mut scene = Scene::greeted();
+    let sealed = scene.foreign(NOW, 3600);
+    scene.push(0, &sealed.bytes);
+    scene.say(&Frame::Acks { held: vec![sealed.ack.0], proofs: Vec::new() });
+    assert_eq!(scene.node.stats().foreign_envelopes, 0);
+    scene.push(0, &sealed.bytes);
+    assert_eq!((scene.verdict(), scene.node.stats().foreign_envelopes), (None, 0));
+}
+
+#[test]
+fn replays_of_the_past_and_mail_from_the_future_are_left() {
+    let mut scene = Scene::greeted();
+    let past = scene.foreign(Timestamp(NOW.0 - 5 * DAY_MS), 3600);
+    let future = scene.foreign(Timestamp(NOW.0 + 2 * DAY_MS), 3600);
+    let aged = scene.foreign(NOW, 3600);
+    scene.push(0, &past.bytes);
+    scene.push(0, &future.bytes);
+    scene.push(3600, &aged.bytes);
+    assert_eq!((scene.verdict(), scene.node.stats().foreign_envelopes), (None, 0));
+}
+
+#[test]
+fn only_what_was_offered_is_served_and_only_once() {
+    let mut scene = Scene::greeted();
+    scene.sent();
+    scene.send(&"x".repeat(9000));
+    let head = scene.node.carried(1).unwrap()[0].id.head();
+    let len = |frames: Vec<Vec<u8>>| frames.iter().map(Vec::len).sum::<usize>();
+    assert!(len(scene.sent()) < 100);
+    scene.say(&Frame::Want { short_ids: vec![head ^ 1, head] });
+    assert!(len(scene.sent()) > 9000);
+    scene.say(&Frame::Want { short_ids: vec![head; 1000] });
+    assert!(scene.sent().is_empty());
+}
+
+#[test]
+fn a_neighbour_that_offers_without_end_is_bounded() {
+    let mut scene = Scene::greeted();
+    for round in 0..100 {
+        let short_ids = (0..1024).map(|n| round * 1024 + n).collect();
+        scene.say(&Frame::Offer { short_ids });
+    }
+    assert!(scene.node.wanted.len() <= 65_536);
+    let asked: usize = scene.sent().iter().map(Vec::len).sum();
+    assert!(asked < 16_384 * 8 + 10_000, "{asked} bytes of wishes");
+}
+
+#[test]
+fn nobody_carries_what_was_never_sent_to_them() {
+    let mut scene = Scene::greeted();
+    let message = scene.send("offered, not fetched");
+    let head = scene.node.carried(1).unwrap()[0].id.head();
+    scene.sent();
+    scene.say(&Frame::Taken { short_ids: vec![head] });
+    assert_eq!(scene.verdict(), None);
+    let state = |scene: &Scene| scene.node.message(message).unwrap().unwrap().state;
+    assert_eq!(state(&scene), State::Queued);
+    scene.say(&Frame::Want { short_ids: vec![head] });
+    scene.sent();
+    scene.say(&Frame::Taken { short_ids: vec![head] });
+    assert_eq!(state(&scene), State::Carried);
+}
+
+#[test]
+fn endless_requests_for_symbols_end() {
+    let mut scene = Scene::greeted();
+    let mut bytes = 0;
+    for _ in 0..10_000 {
+        // Kind «reconciliation», a body of one byte: «more».
+        scene.say_raw(&[3, 1, 2]);
+        bytes += scene.sent().iter().map(Vec::len).sum::<usize>();
+        if scene.verdict().is_some() {
+            assert!(bytes < 10_000, "{bytes} bytes of symbols for an empty set");
+            return;
+        }
+    }
+    panic!("the node goes on and on");
+}
+
+#[test]
+fn a_link_to_oneself_is_closed() {
+    let rng = Box::new(ChaCha20Rng::seed_from_u64(2));
+    let mut node = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+    let ends = [(LinkId(1), Role::Initiator), (LinkId(2), Role::Responder)];
+    for (link, role) in ends {
+        let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
+        node.handle_link_up(NOW, link, info).unwrap();
+    }
+    node.commit().unwrap();
+    for (from, to) in [(0, 1), (1, 0)] {
+        while let Some(frame) = node.poll_transmit(NOW, ends[from].0).unwrap() {
+            node.handle_frame(NOW, ends[to].0, &frame).unwrap();
+            node.commit().unwrap();
+        }
+    }
+    let closed = |event: &Event| matches!(event, Event::LinkClosed { .. });
+    assert!(std::iter::from_fn(|| node.poll_event()).any(|event| closed(&event)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn nothing_inside_a_session_panics(
+        kind in 0..16u8, rest in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let mut scene = Scene::greeted();
+        scene.say_raw(&[&[kind][..], &rest].concat());
+        scene.sent();
+        prop_assert_eq!(scene.node.stats().foreign_envelopes, 0);
+    }
+
+    #[test]
+    fn nothing_before_a_session_panics(
+        frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..4),
+    ) {
+        let rng = Box::new(ChaCha20Rng::seed_from_u64(2));
+        let mut node = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+        for role in [Role::Responder, Role::Initiator] {
+            let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
+            node.handle_link_up(NOW, LINK, info).unwrap();
+            for frame in &frames {
+                node.handle_frame(NOW, LINK, frame).unwrap();
+            }
+            node.commit().unwrap();
+        }
+    }
+}

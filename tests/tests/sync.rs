@@ -1,0 +1,77 @@
+//! Meetings cost what the difference costs.
+
+use footpost_core::{Config, State};
+use footpost_tests::Net;
+
+#[test]
+fn a_meeting_with_nothing_new_costs_little() {
+    let mut net = Net::new(1, 3);
+    let (to_c, _) = net.befriend(0, 2);
+    for n in 0..200 {
+        net.send(0, to_c, &format!("message {n}"));
+    }
+    let link = net.connect(0, 1);
+    net.run_until_quiet();
+    net.cut(link);
+    let before: Vec<u64> = [0, 1].map(|n| net.node(n).stats().sent.sync_bytes).to_vec();
+    net.connect(0, 1);
+    net.run_until_quiet();
+    let bytes: u64 = [0, 1].map(|n| net.node(n).stats().sent.sync_bytes).iter().sum();
+    assert!(bytes - before.iter().sum::<u64>() <= 100);
+}
+
+#[test]
+fn an_acknowledgement_vaccinates_who_never_had_the_envelope() {
+    let mut net = Net::with_config(2, 4, Config::default().ack_delay_max_ms(1));
+    let (to_b, _) = net.befriend(0, 1);
+    let message = net.send(0, to_b, "direct");
+    // 2 takes a copy; then 0 and 1 meet.
+    for (a, b) in [(0, 2), (0, 1)] {
+        let link = net.connect(a, b);
+        net.run_for(1000);
+        net.cut(link);
+    }
+    assert_eq!(net.node(0).message(message).unwrap().unwrap().state, State::Delivered);
+    assert_eq!(net.copies(), [0, 0, 1, 0]);
+    // 3 learns of the acknowledgement before it meets the copy, and never takes it.
+    let link = net.connect(3, 0);
+    net.run_for(1000);
+    net.cut(link);
+    assert_eq!(net.node(3).stats().tombstones, 1);
+    net.connect(3, 2);
+    net.run_for(1000);
+    assert_eq!(net.copies(), [0, 0, 0, 0]);
+}
+
+#[test]
+fn news_runs_through_a_chain_of_open_links() {
+    let mut net = Net::with_config(3, 6, Config::default().ack_delay_max_ms(10));
+    let (to_last, _) = net.befriend(0, 5);
+    for n in 0..5 {
+        net.connect(n, n + 1);
+    }
+    net.run_until_quiet();
+    let message = net.send(0, to_last, "down the line");
+    net.run_for(2000);
+    assert_eq!(net.inbox(5), ["down the line"]);
+    assert_eq!(net.node(0).message(message).unwrap().unwrap().state, State::Delivered);
+    assert_eq!(net.copies(), [0; 6]);
+}
+
+#[test]
+fn in_a_clique_nobody_fetches_a_new_envelope_twice() {
+    let mut net = Net::new(4, 6);
+    let (to_b, _) = net.befriend(0, 1);
+    for a in 0..6 {
+        for b in 0..a {
+            net.connect(a, b);
+        }
+    }
+    net.run_until_quiet();
+    let before: u64 = (0..6).map(|n| net.node(n).stats().sent.envelope_bytes).sum();
+    net.send(0, to_b, &"x".repeat(20_000));
+    net.run_until_quiet();
+    let after: u64 = (0..6).map(|n| net.node(n).stats().sent.envelope_bytes).sum();
+    let copies = (after - before) / 20_000;
+    assert!(copies <= 5, "{copies} transfers for 5 receivers");
+}

@@ -1,0 +1,136 @@
+//! Keeps wanted neighbours connected.
+
+use super::{endpoint::QuicEndpoint, link::QuicLink};
+use crate::backoff::Backoff;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tracing::debug;
+
+/// A link that lasted this long was a success: the delays start over.
+const LASTING: Duration = Duration::from_mins(1);
+
+/// Whom to keep connected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    /// Whoever listens on this address.
+    Address(SocketAddr),
+    /// The neighbour with this name on the local network.
+    Lan(String),
+}
+
+/// The neighbours to keep connected, one task each. Clones are the same dialler; dropping the last
+/// one ends the attempts, and leaves the links up.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialler(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    runtime: Handle,
+    endpoint: QuicEndpoint,
+    links: mpsc::Sender<QuicLink>,
+    rng: ChaCha20Rng,
+    tasks: BTreeMap<Wanted, watch::Sender<Vec<SocketAddr>>>,
+}
+
+impl Dialler {
+    /// A dialler that hands its links to `links`. To be called within a tokio runtime.
+    pub(crate) fn new(
+        endpoint: QuicEndpoint,
+        links: mpsc::Sender<QuicLink>,
+        rng: ChaCha20Rng,
+    ) -> Self {
+        let (runtime, tasks) = (Handle::current(), BTreeMap::new());
+        Self(Arc::new(Mutex::new(Inner { runtime, endpoint, links, rng, tasks })))
+    }
+
+    /// Keeps `wanted` connected by any one of `addresses`, from now on these.
+    pub(crate) fn want(&self, wanted: Wanted, addresses: Vec<SocketAddr>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.tasks.retain(|_, task| !task.is_closed());
+        if let Some(task) = inner.tasks.get(&wanted) {
+            task.send_if_modified(|old| std::mem::replace(old, addresses.clone()) != addresses);
+            return;
+        }
+        let (task, addresses) = watch::channel(addresses);
+        let backoff = Backoff::new(ChaCha20Rng::seed_from_u64(inner.rng.next_u64()));
+        let (endpoint, links) = (inner.endpoint.clone(), inner.links.clone());
+        inner.runtime.spawn(keep_connected(endpoint, addresses, links, backoff));
+        inner.tasks.insert(wanted, task);
+    }
+
+    /// Wants a neighbour no longer. A link that is up stays, and is remembered: should the
+    /// neighbour be wanted again meanwhile, no second one is made.
+    pub(crate) fn forget(&self, wanted: &Wanted) {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = inner.tasks.get(wanted) {
+            task.send_replace(Vec::new());
+        }
+    }
+}
+
+/// Ends when the addresses are gone, or when nobody takes the links.
+async fn keep_connected(
+    endpoint: QuicEndpoint,
+    mut addresses: watch::Receiver<Vec<SocketAddr>>,
+    links: mpsc::Sender<QuicLink>,
+    mut backoff: Backoff<ChaCha20Rng>,
+) {
+    loop {
+        let candidates = addresses.borrow_and_update().clone();
+        if candidates.is_empty() {
+            return;
+        }
+        if let Some(link) = dial_any(&endpoint, candidates).await {
+            let (up, closed) = (Instant::now(), link.closed());
+            if links.send(link).await.is_err() {
+                return;
+            }
+            closed.await;
+            if up.elapsed() >= LASTING {
+                backoff.reset();
+            }
+        }
+        tokio::select! {
+            () = sleep(backoff.next_delay()) => {}
+            changed = addresses.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // New addresses deserve a prompt attempt, but whoever announces them by the
+                // hundred does not get as many.
+                sleep(Backoff::<ChaCha20Rng>::FIRST).await;
+                backoff.reset();
+            }
+        }
+    }
+}
+
+/// Tries all addresses at once, and takes whichever answers first. The neighbour sees nothing of
+/// the others: a link begins with its first frame.
+async fn dial_any(endpoint: &QuicEndpoint, addresses: Vec<SocketAddr>) -> Option<QuicLink> {
+    let dial = |addr| {
+        let endpoint = endpoint.clone();
+        async move { endpoint.dial(addr).await }
+    };
+    let mut attempts: JoinSet<_> = addresses.into_iter().map(dial).collect();
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt.map_err(io::Error::from).flatten() {
+            Ok(link) => return Some(link),
+            Err(error) => debug!(%error, "an address was not reached"),
+        }
+    }
+    None
+}

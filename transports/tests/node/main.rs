@@ -1,0 +1,9 @@
+//! A running node, through the public API: one behaviour a module.
+
+#![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
+
+mod backpressure;
+mod common;
+mod delivery;
+mod ending;
+mod vanishing;
