@@ -6,7 +6,7 @@ use super::{
     AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
-use crate::identity::{Card, Identity, Suite, TargetSecret, mac8};
+use crate::identity::{Card, Identity, KemSecret, Suite, TargetSecret, mac8};
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -47,9 +47,11 @@ impl TargetSecret {
 /// hint, a wrong commitment, a misdirected or malformed inside. From outside all of these look
 /// alike, and like foreign mail.
 pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Option<Opened> {
-    match (envelope.suite(), secret.target.suite) {
-        (Suite::X25519, Suite::X25519) => open_with::<X25519HkdfSha256>(envelope, secret, me),
-        (Suite::XWing, Suite::XWing) => open_with::<XWing>(envelope, secret, me),
+    match (envelope.suite(), &secret.kem_secret) {
+        (Suite::X25519, KemSecret::X25519(key)) => {
+            open_with::<X25519HkdfSha256>(envelope, secret, key, me)
+        }
+        (Suite::XWing, KemSecret::XWing(key)) => open_with::<XWing>(envelope, secret, key, me),
         _ => None,
     }
 }
@@ -57,9 +59,10 @@ pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Op
 fn open_with<K: Kem>(
     envelope: &Envelope<'_>,
     secret: &TargetSecret,
+    key: &K::PrivateKey,
     me: &Identity,
 ) -> Option<Opened> {
-    let mut context = decapsulate::<K>(envelope, secret, me).ok()?;
+    let mut context = decapsulate::<K>(envelope, secret, key, me).ok()?;
     let ack = Ack(export(&context, EXPORT_ACK));
     if ack.commitment() != envelope.commitment() {
         return None;
@@ -74,14 +77,14 @@ type Context<K> = AeadCtxR<AesGcm256, HkdfSha256, K>;
 fn decapsulate<K: Kem>(
     envelope: &Envelope<'_>,
     secret: &TargetSecret,
+    key: &K::PrivateKey,
     me: &Identity,
 ) -> Result<Context<K>, HpkeError> {
     let psk = secret.target.psk();
     let mode = OpModeR::Psk(PskBundle::new(&*psk, PSK_ID)?);
-    let key = K::PrivateKey::from_bytes(&secret.kem_secret)?;
     let encapsulation = K::EncappedKey::from_bytes(envelope.encapsulation())?;
     let info = info(&secret.target, me);
-    hpke::setup_receiver::<AesGcm256, HkdfSha256, K>(&mode, &key, &encapsulation, &info)
+    hpke::setup_receiver::<AesGcm256, HkdfSha256, K>(&mode, key, &encapsulation, &info)
 }
 
 fn export<K: Kem>(context: &Context<K>, label: &[u8]) -> [u8; 32] {

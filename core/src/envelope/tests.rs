@@ -240,7 +240,7 @@ fn pinned_envelope(suite: Suite) -> EnvelopeVector {
         writer_key: hex(&*world.writer.to_bytes()),
         reader_key: hex(&*world.reader.to_bytes()),
         target: hex(&target),
-        target_secret: hex(&world.target.kem_secret),
+        target_secret: hex(&*world.target.kem_secret.to_bytes()),
         now_ms: NOW.0,
         uuid: hex(&[7; 16]),
         text: said.into(),
@@ -267,7 +267,7 @@ fn the_pinned_envelopes_open() {
         let writer = IdentityKey::from_bytes(&key(&vector.writer_key)).identity();
         let reader = IdentityKey::from_bytes(&key(&vector.reader_key)).identity();
         let target = SealingTarget::decode(&mut Reader::new(&bytes(&vector.target))).unwrap();
-        let target = TargetSecret::new(target, key(&vector.target_secret));
+        let target = TargetSecret::new(target, &key(&vector.target_secret));
         let sealed = bytes(&vector.envelope);
         let envelope = Envelope::parse(&sealed).unwrap();
         assert_eq!(hex(&envelope.id().0), vector.id);

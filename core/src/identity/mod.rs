@@ -11,4 +11,4 @@ pub use target::{SealingTarget, Suite, TargetSecret};
 
 pub(crate) use card::CardDraft;
 pub(crate) use keys::verify_strict;
-pub(crate) use target::mac8;
+pub(crate) use target::{KemSecret, mac8};

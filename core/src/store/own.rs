@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO own_cards VALUES (?1, ?2, ?3)",
-            (card.sequence() as i64, &secret.kem_secret, card.as_bytes()),
+            (card.sequence() as i64, secret.kem_secret.to_bytes().as_slice(), card.as_bytes()),
         )?;
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Store {
         rows.map(|row| {
             let (card, secret) = row?;
             let card = Card::from_store(&card).map_err(|_| StoreError::Corrupt)?;
-            let secret = TargetSecret::new(card.target().clone(), *secret);
+            let secret = TargetSecret::new(card.target().clone(), &secret);
             Ok((card, secret))
         })
         .collect()
