@@ -5,9 +5,11 @@
 //! visibly.
 
 mod bare;
+mod bare_quic;
 mod figure;
 mod harness;
 mod memory;
+mod quic;
 mod relay;
 mod sealing;
 mod sync;
@@ -55,9 +57,15 @@ fn measure(quick: bool) -> Vec<Figure> {
     } else {
         sync::Scale { held: &[1_000, 10_000, 100_000], bytes_at: 10_000, links: 21, cpu_links: 9 }
     };
-    let families: [(&'static str, Box<dyn Fn() -> Vec<Figure>>); 3] = [
+    let quic_scale = if quick {
+        quic::Scale { transfers: 2, transfer_bytes: 500_000, messages: 10 }
+    } else {
+        quic::Scale { transfers: 9, transfer_bytes: 4_000_000, messages: 201 }
+    };
+    let families: [(&'static str, Box<dyn Fn() -> Vec<Figure>>); 4] = [
         ("sealing and opening", Box::new(move || sealing::figures(if quick { 5 } else { 201 }))),
         ("carrying", Box::new(move || relay::figures(if quick { 3 } else { 15 }))),
+        ("carrying over QUIC", Box::new(move || quic::figures(&quic_scale))),
         ("reconciling", Box::new(move || sync::figures(&scale))),
     ];
     let measured = families.into_iter().flat_map(|(name, figures)| {

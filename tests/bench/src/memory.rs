@@ -21,7 +21,7 @@ pub(crate) fn of_idle_node(path: &Path) -> Option<f64> {
 /// The child: prints by how many KiB it has grown.
 pub(crate) fn print(path: &Path) {
     let before = resident_kib();
-    let mut node = open(&StorePath::File(path.to_owned()), 40);
+    let mut node = open(&StorePath::File(path.to_owned()), 40, START);
     node.handle_timeout(START).expect("the store works");
     node.commit().expect("the store works");
     node.poll_timeout().expect("the store works");

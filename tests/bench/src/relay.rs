@@ -22,7 +22,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     let mut source = Writer::new(&StorePath::Memory, 20);
     source.write(&text_for(ENVELOPE_BYTES), count);
     let envelope_bytes = source.node.carried(1).expect("the store works")[0].size_bytes;
-    let mut relay = open(&StorePath::File(directory.path().join("ours")), 21);
+    let mut relay = open(&StorePath::File(directory.path().join("ours")), 21, START);
     let frames = frames(&mut source.node, &mut relay);
     assert_eq!(frames.len(), count, "an envelope of this length is one frame");
 

@@ -24,29 +24,34 @@ pub(crate) fn text(len: usize) -> Body {
 }
 
 /// A node that carries whatever it is given.
-pub(crate) fn open(path: &StorePath, seed: u64) -> Node {
+pub(crate) fn open(path: &StorePath, seed: u64, now: Timestamp) -> Node {
     let mut config = Config::default();
     config.max_carried_envelopes(1_000_000).max_carried_bytes(4 << 30);
-    Node::open(path, config, Box::new(rng(seed)), START).expect("the node opens")
+    Node::open(path, config, Box::new(rng(seed)), now).expect("the node opens")
 }
 
 /// Writes to somebody whom nobody here will ever meet.
 pub(crate) struct Writer {
     pub(crate) node: Node,
     absent: ContactId,
+    now: Timestamp,
 }
 
 impl Writer {
     pub(crate) fn new(path: &StorePath, seed: u64) -> Self {
-        let mut node = open(path, seed);
-        let absent = open(&StorePath::Memory, u64::MAX);
-        let absent = node.add_contact(START, absent.card(), "absent").expect("the card is good");
-        Self { node, absent }
+        Self::at(START, path, seed)
+    }
+
+    pub(crate) fn at(now: Timestamp, path: &StorePath, seed: u64) -> Self {
+        let mut node = open(path, seed, now);
+        let absent = open(&StorePath::Memory, u64::MAX, now);
+        let absent = node.add_contact(now, absent.card(), "absent").expect("the card is good");
+        Self { node, absent, now }
     }
 
     pub(crate) fn write(&mut self, body: &Body, count: usize) {
         for _ in 0..count {
-            let sent = self.node.send(START, self.absent, body, Priority::Normal);
+            let sent = self.node.send(self.now, self.absent, body, Priority::Normal);
             sent.expect("the text can be sent");
         }
     }
