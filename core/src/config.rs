@@ -44,11 +44,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Lifetime`] outside [`MIN_LIFETIME_S`]`..=`[`MAX_LIFETIME_S`].
     pub fn lifetime_s(&mut self, seconds: u32) -> Result<&mut Self, ConfigError> {
-        if !(MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&seconds) {
-            return Err(ConfigError::Lifetime);
-        }
         self.lifetime_s = seconds;
+        self.check()?;
         Ok(self)
+    }
+
+    /// Settings can also come from a file, past the setters.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let is_good = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&self.lifetime_s);
+        if is_good { Ok(()) } else { Err(ConfigError::Lifetime) }
     }
 
     /// The space for other people's mail, in bytes; 64 MiB unless set. Zero carries for nobody.

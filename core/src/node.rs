@@ -10,7 +10,7 @@ mod view;
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
 use crate::clock::{Clock, Moment};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::envelope::Postmark;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
@@ -82,6 +82,9 @@ impl Epoch {
 /// Why a node cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,6 +127,7 @@ impl Node {
         mut rng: Box<dyn CryptoRng + Send>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
+        config.check()?;
         let mut store = Store::open(path)?;
         let own = match store.own()? {
             Some(own) => own,
@@ -173,7 +177,7 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.store.commit()
+        self.whole(|node| node.store.commit())
     }
 
     /// The next committed fact.
@@ -189,8 +193,16 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn handle_clock_step(&mut self, now: Timestamp, step_ms: i64) -> Result<(), StoreError> {
         self.clock.step(step_ms);
-        self.begin(now, Durability::Process)?;
-        Ok(())
+        self.whole(|node| node.begin(now, Durability::Process)).map(drop)
+    }
+
+    /// Runs what changes the store: a failure in the midst gives up the whole transaction.
+    fn whole<T, E>(&mut self, change: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let result = change(self);
+        if result.is_err() {
+            self.store.abandon();
+        }
+        result
     }
 
     /// Every input and command begins here: time moves on, and a transaction is open.

@@ -174,12 +174,14 @@ impl Net {
     /// Lets `ms` milliseconds pass.
     pub fn run_for(&mut self, ms: u64) {
         let end = Timestamp(self.now.0 + ms);
+        self.flush();
         while self.step(end) {}
         self.now = end;
     }
 
     /// Runs until no frame is on the way. Timers do not count: they can be days off.
     pub fn run_until_quiet(&mut self) {
+        self.flush();
         while let Some(((at, _), _)) = self.on_the_way.first_key_value() {
             self.step(*at);
         }

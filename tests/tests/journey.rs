@@ -75,3 +75,25 @@ fn an_answer_to_a_strangers_message_is_sealed_post_quantum() {
         assert_eq!(contact.suite, footpost_core::Suite::XWing);
     }
 }
+
+#[test]
+fn a_read_receipt_tells_the_writer_and_nobody_else_shows_it() {
+    let mut config = Config::default();
+    config.ack_delay_max_ms(0).read_receipts(true);
+    let mut net = Net::with_config(4, 2, &config);
+    let (to_b, _) = net.befriend(0, 1);
+    let message = net.send(0, to_b, "seen?");
+    net.connect(0, 1);
+    net.run_for(1000);
+    let now = net.now();
+    let received = net.messages(1, None)[0].id;
+    // Own messages and repeated calls change nothing.
+    for (node, id) in [(0, message), (1, received), (1, received)] {
+        net.node(node).mark_seen(now, id).unwrap();
+    }
+    net.run_for(1000);
+    assert_eq!(net.node(0).message(message).unwrap().unwrap().state, State::Read);
+    assert_eq!(net.node(1).message(received).unwrap().unwrap().state, State::Seen);
+    assert_eq!((net.messages(0, None).len(), net.messages(1, None).len()), (1, 1));
+    assert_eq!(net.copies(), [0, 0]);
+}

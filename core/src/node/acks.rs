@@ -93,13 +93,10 @@ impl Node {
         forget: i64,
     ) -> Result<(), StoreError> {
         let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
-        if self.store.insert_tombstone(id, proof, forget)? {
-            self.tombstones += 1;
-        }
+        self.tombstones += self.store.insert_tombstone(id, proof, forget)?;
         if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
             // In one sweep, so that a flood does not pay for each.
-            self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;
-            self.tombstones = self.store.tombstone_count()?;
+            self.tombstones -= self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Node {
         link: LinkId,
         info: LinkInfo,
     ) -> Result<(), StoreError> {
-        let now = self.begin(now, Durability::Process)?;
+        let now = self.whole(|node| node.begin(now, Durability::Process))?;
         let seed = self.random_array();
         let deadline = now.steady + HANDSHAKE_TIMEOUT_MS;
         match Session::new(info, &self.epoch.link_secret, seed, deadline) {
@@ -48,17 +48,19 @@ impl Node {
         link: LinkId,
         frame: &[u8],
     ) -> Result<(), StoreError> {
-        let now = self.begin(now, Durability::Process)?;
         self.received_bytes += frame.len() as u64;
-        match self.receive_frame(now, link, frame) {
-            Ok(()) => Ok(()),
-            Err(Fault::Neighbour(violation)) => {
-                tracing::warn!(link = link.0, %violation, "closing");
-                self.close(link, CloseReason::Violation(violation));
-                Ok(())
+        self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            match node.receive_frame(now, link, frame) {
+                Ok(()) => Ok(()),
+                Err(Fault::Neighbour(violation)) => {
+                    tracing::warn!(link = link.0, %violation, "closing");
+                    node.close(link, CloseReason::Violation(violation));
+                    Ok(())
+                }
+                Err(Fault::Store(error)) => Err(error),
             }
-            Err(Fault::Store(error)) => Err(error),
-        }
+        })
     }
 
     /// The link is gone.
@@ -66,7 +68,7 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn handle_link_down(&mut self, now: Timestamp, link: LinkId) -> Result<(), StoreError> {
-        self.begin(now, Durability::Process)?;
+        self.whole(|node| node.begin(now, Durability::Process))?;
         self.links.remove(&link);
         self.fetch_elsewhere(link);
         Ok(())
@@ -135,7 +137,7 @@ impl Node {
         let was_established = session.noise.is_established();
         let payload = session.noise.read(frame)?;
         if !was_established {
-            return self.receive_handshake(link, &payload);
+            return self.receive_handshake(now, link, &payload);
         }
         match Frame::decode(&payload)? {
             Frame::Hello(hello) => self.receive_hello(link, hello),
@@ -173,7 +175,12 @@ impl Node {
     }
 
     /// The neighbour's handshake message has been read; now it is this side's turn, or over.
-    fn receive_handshake(&mut self, link: LinkId, payload: &[u8]) -> Result<(), Fault> {
+    fn receive_handshake(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
         let own_key = public_key(&self.epoch.link_secret);
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         if session.noise.neighbour() == Some(own_key) {
@@ -188,10 +195,10 @@ impl Node {
                 session.write_handshake(&sketch)?;
                 session.reconciler = Some(reconciler);
                 session.is_counted = true;
-                self.greet(link)
+                self.greet(now, link)
             }
             (Role::Responder, Some(sync_key)) if session.noise.is_established() => {
-                self.greet(link)?;
+                self.greet(now, link)?;
                 let items = self.items()?;
                 let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
                 let (reconciler, replies) =
@@ -219,18 +226,22 @@ impl Node {
         Ok(Items { held, unwanted })
     }
 
-    fn greet(&mut self, link: LinkId) -> Result<(), Fault> {
+    fn greet(&mut self, now: Moment, link: LinkId) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
         let role = session.info.role as u8;
         let free_bytes = self.config.max_carried_bytes.saturating_sub(self.foreign_bytes);
-        let marks = self.cards.iter().take(MAX_MARKS);
+        // Who holds none but expired cards has lost sight.
+        let usable = self.cards.iter().filter(|(card, _)| !card.has_expired(now.wall));
         session.push_control(&Frame::Hello(Hello {
             version: VERSION,
             accepts_foreign: self.config.max_carried_bytes > 0,
             free_kib: free_bytes / 1024,
             battery: 0,
-            marks: marks.map(|(_, secret)| secret.target().link_mark(&hash, role)).collect(),
+            marks: usable
+                .take(MAX_MARKS)
+                .map(|(card, _)| card.target().link_mark(&hash, role))
+                .collect(),
         }));
         self.events.push_back(Event::NeighbourUp { link });
         Ok(())

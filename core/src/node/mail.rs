@@ -35,23 +35,24 @@ impl Node {
         }
         let uuid = self.random_array();
         let sealed = self.seal_for(&contact, uuid, body, priority, now)?;
-        let now = self.begin(now, Durability::Power)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
             uuid: &uuid,
             kind: body.kind(),
             content: &body.content(),
-            sent: now.wall,
-            stored: now.wall,
+            sent: now,
+            stored: now,
             state: State::Queued,
         };
-        // A random uuid repeats by nobody's doing in any universe's lifetime.
-        let message = self.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
-        self.dispatch(now, &sealed, message, to)?;
-        self.events.push_back(Event::Progress { message, state: State::Queued });
-        self.commit()?;
-        Ok(message)
+        Ok(self.whole(|node| {
+            let now = node.begin(now, Durability::Power)?;
+            // A random uuid repeats by nobody's doing in any universe's lifetime.
+            let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
+            node.dispatch(now, &sealed, message, to)?;
+            node.events.push_back(Event::Progress { message, state: State::Queued });
+            node.store.commit().map(|()| message)
+        })?)
     }
 
     /// Notes that the user has seen a received message, and tells its writer if read receipts are
@@ -60,12 +61,15 @@ impl Node {
     /// # Errors
     /// As [`Node::send`], of the receipt.
     pub fn mark_seen(&mut self, now: Timestamp, message: MessageId) -> Result<(), SendError> {
-        let at = self.begin(now, Durability::Process)?;
-        let is_new = self.store.advance_message(message, State::Seen, at.wall)?;
-        self.commit()?;
-        let seen = self.store.message(message)?.filter(|message| is_new && !message.outgoing);
-        if let Some(seen) = seen.filter(|_| self.config.read_receipts) {
-            self.send(now, seen.contact, &Body::Read(vec![seen.uuid]), Priority::Low)?;
+        let unseen = self.store.message(message)?.filter(|row| row.state == State::Received);
+        let Some(unseen) = unseen else { return Ok(()) };
+        self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            node.store.advance_message(message, State::Seen, now.wall)?;
+            node.store.commit()
+        })?;
+        if self.config.read_receipts {
+            self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
         }
         Ok(())
     }

@@ -34,11 +34,13 @@ impl Node {
     /// [`ContactError::Name`], [`ContactError::Store`].
     pub fn set_name(&mut self, now: Timestamp, name: Option<&str>) -> Result<(), ContactError> {
         name.map_or(Ok(()), check_name)?;
-        let now = self.begin(now, Durability::Power)?;
-        self.store.set_own_name(name)?;
-        self.name = name.map(ToOwned::to_owned);
-        self.issue_cards(now)?;
-        Ok(self.commit()?)
+        Ok(self.whole(|node| {
+            let now = node.begin(now, Durability::Power)?;
+            node.store.set_own_name(name)?;
+            node.name = name.map(ToOwned::to_owned);
+            node.issue_cards(now)?;
+            node.store.commit()
+        })?)
     }
 
     /// Adds the card's owner as a contact under the user's own `name` for them; of somebody known
@@ -64,17 +66,18 @@ impl Node {
         if namesake.is_some() && namesake != known.as_ref().map(|contact| contact.id) {
             return Err(ContactError::NameTaken);
         }
-        self.begin(now, Durability::Power)?;
-        let id = match known {
-            None => self.store.insert_contact(card, name)?,
-            Some(contact) => {
-                self.store.set_contact_name(contact.id, name)?;
-                self.take_card(&contact, card)?;
-                contact.id
-            }
-        };
-        self.commit()?;
-        Ok(id)
+        Ok(self.whole(|node| {
+            node.begin(now, Durability::Power)?;
+            let id = match known {
+                None => node.store.insert_contact(card, name)?,
+                Some(contact) => {
+                    node.store.set_contact_name(contact.id, name)?;
+                    node.take_card(&contact, card)?;
+                    contact.id
+                }
+            };
+            node.store.commit().map(|()| id)
+        })?)
     }
 
     /// Notes that the user has compared safety numbers with the contact.
@@ -83,9 +86,11 @@ impl Node {
     /// [`ContactError::Unknown`], [`ContactError::Store`].
     pub fn verify_contact(&mut self, now: Timestamp, id: ContactId) -> Result<(), ContactError> {
         self.store.contact(id)?.ok_or(ContactError::Unknown)?;
-        self.begin(now, Durability::Power)?;
-        self.store.set_contact_verified(id)?;
-        Ok(self.commit()?)
+        Ok(self.whole(|node| {
+            node.begin(now, Durability::Power)?;
+            node.store.set_contact_verified(id)?;
+            node.store.commit()
+        })?)
     }
 
     /// The number to compare with the contact: see [`safety_number`].

@@ -15,16 +15,14 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let now = self.begin(now, Durability::Process)?;
-        self.expire(now)?;
-        self.release_acks(now)?;
-        self.store.forget_tombstones(now.steady)?;
-        self.tombstones = self.store.tombstone_count()?;
-        self.time_out_handshakes(now);
-        if now.wall.day() != self.epoch.day {
-            self.rotate(now)?;
-        }
-        Ok(())
+        self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            node.expire(now)?;
+            node.release_acks(now)?;
+            node.tombstones -= node.store.forget_tombstones(now.steady)?;
+            node.time_out_handshakes(now);
+            if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
+        })
     }
 
     /// When this node wants [`Node::handle_timeout`] called next, and why.

@@ -54,6 +54,9 @@ pub enum StoreError {
         /// The newest version known here.
         known: u32,
     },
+    /// An earlier failure left a transaction half done; nothing of it was kept.
+    #[error("the store has failed before: open the node again")]
+    Abandoned,
     /// Reading or writing failed.
     #[error("the store failed: {0}")]
     Sqlite(#[source] rusqlite::Error),
@@ -91,6 +94,8 @@ pub(crate) struct Store {
     connection: Connection,
     /// What the open transaction needs; `None` while none is open.
     open: Option<Durability>,
+    /// Whether a transaction was given up: memory and database may disagree from then on.
+    is_abandoned: bool,
 }
 
 impl Store {
@@ -110,7 +115,7 @@ impl Store {
              PRAGMA foreign_keys = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut store = Self { connection, open: None };
+        let mut store = Self { connection, open: None, is_abandoned: false };
         store.migrate()?;
         Ok(store)
     }
@@ -144,6 +149,9 @@ impl Store {
 
     /// Opens a transaction unless one is open, and asks that its commit be at least so durable.
     pub(crate) fn require(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if self.is_abandoned {
+            return Err(StoreError::Abandoned);
+        }
         if self.open.is_none() {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
@@ -156,7 +164,19 @@ impl Store {
         self.open.is_some()
     }
 
+    /// Gives up the open transaction, and with it the store: half of an input is never kept.
+    pub(crate) fn abandon(&mut self) {
+        self.is_abandoned = true;
+        if self.open.take().is_some() {
+            // SQLite may have rolled back already.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        if self.is_abandoned {
+            return Err(StoreError::Abandoned);
+        }
         let Some(durability) = self.open else { return Ok(()) };
         self.connection.execute_batch("COMMIT")?;
         self.open = None;

@@ -12,23 +12,23 @@ pub(crate) struct Tombstone {
 }
 
 impl Store {
-    /// Buries an envelope; a proof is added to a tombstone that has none. Says whether anything was
-    /// new.
+    /// Buries an envelope; a tombstone that has no proof yet takes this one. Says how many
+    /// tombstones there are more.
     pub(crate) fn insert_tombstone(
         &self,
         id: &EnvelopeId,
         proof: Option<&AckProof>,
         forget: SteadyMs,
-    ) -> Result<bool, StoreError> {
-        let changed = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO tombstones (id, proof, forget_steady) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET proof = excluded.proof
-                 WHERE proof IS NULL AND excluded.proof IS NOT NULL",
-            )?
-            .execute((&id.0, proof.map(|proof| &proof.0[..]), forget))?;
-        Ok(changed > 0)
+    ) -> Result<u64, StoreError> {
+        let proof = proof.map(|proof| &proof.0[..]);
+        let sql = "INSERT INTO tombstones (id, proof, forget_steady) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO NOTHING";
+        let inserted = self.connection.prepare_cached(sql)?.execute((&id.0, proof, forget))?;
+        if inserted == 0 && proof.is_some() {
+            let sql = "UPDATE tombstones SET proof = ?2 WHERE id = ?1 AND proof IS NULL";
+            self.connection.prepare_cached(sql)?.execute((&id.0, proof))?;
+        }
+        Ok(inserted as u64)
     }
 
     pub(crate) fn tombstone(&self, id: &EnvelopeId) -> Result<Option<Tombstone>, StoreError> {
@@ -67,22 +67,17 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    pub(crate) fn forget_tombstones(&self, now: SteadyMs) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("DELETE FROM tombstones WHERE forget_steady <= ?1")?
-            .execute([now])?;
-        Ok(())
+    /// Says how many are forgotten.
+    pub(crate) fn forget_tombstones(&self, now: SteadyMs) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM tombstones WHERE forget_steady <= ?1";
+        Ok(self.connection.prepare_cached(sql)?.execute([now])? as u64)
     }
 
-    /// Makes room by forgetting what would be forgotten soonest.
-    pub(crate) fn forget_soonest_tombstones(&self, count: u64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "DELETE FROM tombstones WHERE row IN
-                 (SELECT row FROM tombstones ORDER BY forget_steady LIMIT ?1)",
-            )?
-            .execute([count as i64])?;
-        Ok(())
+    /// Makes room by forgetting what would be forgotten soonest; says how many went.
+    pub(crate) fn forget_soonest_tombstones(&self, count: u64) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM tombstones WHERE row IN
+             (SELECT row FROM tombstones ORDER BY forget_steady LIMIT ?1)";
+        Ok(self.connection.prepare_cached(sql)?.execute([count as i64])? as u64)
     }
 
     pub(crate) fn next_forgetting(&self) -> Result<Option<SteadyMs>, StoreError> {
