@@ -4,7 +4,7 @@
 //! alternate in small portions, and a median passes over the pairs that it met on one side only.
 
 use rustix::time::{ClockId, clock_gettime};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The middle of several measurements, and how far they spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,14 +63,21 @@ impl Comparison {
     }
 }
 
-/// Runs both sides in turn, `n` times after a warm-up; who begins alternates too.
+/// Runs both sides in turn, `n` times after a warm-up; who begins alternates too. `clock` tells how
+/// much has passed: [`cpu_time`] for what only computes, [`elapsed`] for what also waits.
 pub(crate) fn interleave(
     n: usize,
+    clock: fn() -> Duration,
     mut ours: impl FnMut(),
     mut bare: impl FnMut(),
 ) -> Vec<(Duration, Duration)> {
     ours();
     bare();
+    let timed = |work: &mut dyn FnMut()| {
+        let start = clock();
+        work();
+        clock().saturating_sub(start)
+    };
     let pair = |turn: usize| {
         if turn.is_multiple_of(2) {
             let ours = timed(&mut ours);
@@ -83,16 +90,18 @@ pub(crate) fn interleave(
     (0..n).map(pair).collect()
 }
 
-/// The time that `work` takes by the clock.
-pub(crate) fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
 /// The CPU time of this thread so far.
 pub(crate) fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
+    read(ClockId::ThreadCPUTime)
+}
+
+/// The time since some moment in the past.
+pub(crate) fn elapsed() -> Duration {
+    read(ClockId::Monotonic)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::from_secs(seconds) + Duration::from_nanos(now.tv_nsec.unsigned_abs())
 }

@@ -4,6 +4,8 @@
 //! slows both. Nothing here asserts a time: figures are for people to read, and goals to miss
 //! visibly.
 
+#![expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
+
 mod bare;
 mod bare_quic;
 mod figure;
@@ -52,25 +54,42 @@ fn measure(quick: bool) -> Vec<Figure> {
     // Draws on standard error, and only on a terminal.
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
-    let scale = if quick {
-        sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 }
-    } else {
-        sync::Scale { held: &[1_000, 10_000, 100_000], bytes_at: 10_000, links: 21, cpu_links: 9 }
+    let scale = if quick { Scale::QUICK } else { Scale::FULL };
+    progress.set_message("sealing and opening");
+    let mut figures = sealing::figures(scale.sealings);
+    progress.set_message("carrying");
+    figures.extend(relay::figures(scale.portions));
+    progress.set_message("carrying over QUIC");
+    figures.extend(quic::figures(&scale.quic));
+    progress.set_message("reconciling");
+    figures.extend(sync::figures(&scale.sync));
+    figures
+}
+
+/// How much of everything is measured.
+struct Scale {
+    sealings: usize,
+    portions: usize,
+    quic: quic::Scale,
+    sync: sync::Scale,
+}
+
+impl Scale {
+    const FULL: Self = Self {
+        sealings: 201,
+        portions: 15,
+        quic: quic::Scale { transfers: 7, shortened: 1, messages: 201 },
+        sync: sync::Scale {
+            held: &[1_000, 10_000, 100_000],
+            bytes_at: 10_000,
+            links: 21,
+            cpu_links: 9,
+        },
     };
-    let quic_scale = if quick {
-        quic::Scale { transfers: 2, transfer_bytes: 500_000, messages: 10 }
-    } else {
-        quic::Scale { transfers: 9, transfer_bytes: 4_000_000, messages: 201 }
+    const QUICK: Self = Self {
+        sealings: 5,
+        portions: 3,
+        quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
+        sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },
     };
-    let families: [(&'static str, Box<dyn Fn() -> Vec<Figure>>); 4] = [
-        ("sealing and opening", Box::new(move || sealing::figures(if quick { 5 } else { 201 }))),
-        ("carrying", Box::new(move || relay::figures(if quick { 3 } else { 15 }))),
-        ("carrying over QUIC", Box::new(move || quic::figures(&quic_scale))),
-        ("reconciling", Box::new(move || sync::figures(&scale))),
-    ];
-    let measured = families.into_iter().flat_map(|(name, figures)| {
-        progress.set_message(name);
-        figures()
-    });
-    measured.collect()
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
-/// Nominal sizes of envelopes, in KiB.
-const SIZES_KIB: [usize; 3] = [1, 8, 60];
+/// Nominal sizes of envelopes, in KiB, and how many of them make a transfer: long enough that the
+/// handshakes before it do not count.
+const TRANSFERS: [(usize, usize); 3] = [(1, 6_000), (8, 5_000), (60, 1_000)];
 /// What a link frame adds to an envelope: kind, age, lengths, and the tag of Noise.
 const FRAME_OVERHEAD_BYTES: usize = 1 + 4 + 4 + 4 + 16;
 /// Inputs that a busy driver finds waiting.
@@ -28,8 +29,8 @@ const REQUEST_BYTES: usize = 1024;
 pub(crate) struct Scale {
     /// Transfers for each size.
     pub(crate) transfers: usize,
-    /// What one transfer moves, about; of the largest envelopes four times as much.
-    pub(crate) transfer_bytes: usize,
+    /// Transfers are shortened to one part in this many.
+    pub(crate) shortened: usize,
     /// Messages, one after the other.
     pub(crate) messages: usize,
 }
@@ -37,14 +38,13 @@ pub(crate) struct Scale {
 /// `quic_ratio.*` and `direct_latency_ratio`.
 pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
     let runtime = Runtime::new().expect("threads can be started");
-    let ratios = SIZES_KIB.map(|kib| quic_ratio(&runtime, kib, scale));
+    let ratios = TRANSFERS
+        .map(|(kib, count)| quic_ratio(&runtime, kib, count / scale.shortened, scale.transfers));
     ratios.into_iter().chain([runtime.block_on(direct_latency(scale.messages))]).collect()
 }
 
-fn quic_ratio(runtime: &Runtime, kib: usize, scale: &Scale) -> Figure {
+fn quic_ratio(runtime: &Runtime, kib: usize, count: usize, transfers: usize) -> Figure {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let transfer_bytes = if kib > 8 { scale.transfer_bytes * 4 } else { scale.transfer_bytes };
-    let count = transfer_bytes / (kib * 1024);
     let source = directory.path().join("source");
     let envelope_bytes = fill(&source, kib * 1024, count);
 
@@ -56,7 +56,7 @@ fn quic_ratio(runtime: &Runtime, kib: usize, scale: &Scale) -> Figure {
     let mut carried = Vec::new();
     let mut transferred = Vec::new();
     // The first round is the warm-up.
-    for n in 0..=scale.transfers {
+    for n in 0..=transfers {
         let relay = relay(n);
         let start = Instant::now();
         envelopes.chunks(BATCH).for_each(|batch| relay.take(batch));

@@ -2,7 +2,7 @@
 
 use crate::bare::{BareRelay, signed_envelopes};
 use crate::figure::{Figure, Goal, Unit};
-use crate::harness::{Comparison, interleave};
+use crate::harness::{Comparison, elapsed, interleave};
 use crate::world::{Line, START, Writer, connect, open, reconcile, rng, text_for};
 use ed25519_dalek::SigningKey;
 use footpost_core::{LinkId, Node, StorePath};
@@ -34,6 +34,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     let mut bare_portions = envelopes.chunks(PORTION);
     let comparison = Comparison::of(&interleave(
         n,
+        elapsed,
         || take_in(&mut relay, portions.next().unwrap_or_default()),
         || bare_portions.next().unwrap_or_default().chunks(BATCH).for_each(|b| bare.take(b)),
     ));

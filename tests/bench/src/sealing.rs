@@ -2,7 +2,7 @@
 
 use crate::bare::{SIGNATURE_LEN, mac, postmark_message, verify};
 use crate::figure::{Figure, Goal, Unit};
-use crate::harness::{Comparison, interleave};
+use crate::harness::{Comparison, cpu_time, interleave};
 use crate::world::{START, rng, text};
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use footpost_core::{
@@ -43,11 +43,13 @@ fn suite<K: Kem>(suite: Suite, name: &str, n: usize) -> [Figure; 2] {
 
     let opening = Comparison::of(&interleave(
         n,
+        cpu_time,
         portion(|| assert!(black_box(ours.open(&sealed.bytes)))),
         portion(|| assert!(black_box(bare.open(&bare_sealed)))),
     ));
     let sealing = Comparison::of(&interleave(
         n,
+        cpu_time,
         portion(|| drop(black_box(ours.seal()))),
         portion(|| drop(black_box(bare.seal()))),
     ));

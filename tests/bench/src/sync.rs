@@ -37,17 +37,13 @@ pub(crate) struct Scale {
 /// `sync_bytes.*`, `sync_rtts`, `sync_cpu.*`, `sync_cpu_growth.*`, `memory.*`.
 pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let mut two = Two::new(directory.path().join("relay"));
-    let (mut bytes, mut cpu, mut memory) = (Vec::new(), Vec::new(), Vec::new());
-    for &held in scale.held {
-        two.grow(held);
-        memory.extend(two.memory(held));
-        cpu.push((held, two.cpu(scale.cpu_links)));
-        if held == scale.bytes_at {
-            bytes = two.bytes_and_round_trips(scale.links);
-        }
-    }
-    bytes.into_iter().chain(cpu_figures(&cpu)).chain(memory).collect()
+    let make = |held: &usize| Two::new(directory.path().join(held.to_string()), *held);
+    let mut twos: Vec<Two> = scale.held.iter().map(make).collect();
+    let memory: Vec<Figure> = twos.iter_mut().filter_map(Two::memory).collect();
+    let cpu = cpu_figures(&mut twos, scale.cpu_links);
+    let at = twos.iter_mut().find(|two| two.held == scale.bytes_at);
+    let bytes = at.map(|two| two.bytes_and_round_trips(scale.links)).unwrap_or_default();
+    bytes.into_iter().chain(cpu).chain(memory).collect()
 }
 
 /// Two nodes that hold the same, but for what a measurement adds to one or the other.
@@ -55,22 +51,24 @@ struct Two {
     first: Writer,
     second: Writer,
     second_path: PathBuf,
+    held: usize,
     links: u64,
 }
 
 impl Two {
-    fn new(second_path: PathBuf) -> Self {
+    /// Both hold `held` envelopes; the second keeps them in a file.
+    fn new(second_path: PathBuf, held: usize) -> Self {
         let path = StorePath::File(second_path.clone());
         let [first, second] = [Writer::new(&StorePath::Memory, 30), Writer::new(&path, 31)];
-        Self { first, second, second_path, links: 0 }
+        let mut two = Self { first, second, second_path, held, links: 0 };
+        two.first.write(&text(1), held);
+        two.level();
+        two
     }
 
-    /// Until both hold `held` envelopes.
-    fn grow(&mut self, held: usize) {
-        self.level();
-        let common = self.first.node.carried(u32::MAX).expect("the store works").len();
-        self.first.write(&text(1), held.saturating_sub(common));
-        self.level();
+    fn in_memory() -> Self {
+        let [first, second] = [32, 33].map(|seed| Writer::new(&StorePath::Memory, seed));
+        Self { first, second, second_path: PathBuf::new(), held: 0, links: 0 }
     }
 
     /// Until both hold the same.
@@ -124,45 +122,27 @@ impl Two {
         figures
     }
 
-    /// CPU time of both sides, without what any link costs.
-    fn cpu(&mut self, links: usize) -> Summary {
-        let each = CPU_DIFFERENCES / 2;
-        self.first.write(&text(1), each);
-        self.second.write(&text(1), each);
-        let mut empty = Self {
-            first: Writer::new(&StorePath::Memory, 32),
-            second: Writer::new(&StorePath::Memory, 33),
-            second_path: PathBuf::new(),
-            links: 0,
-        };
-        let mut sample = || {
-            let link = empty.reconcile_cpu();
-            self.reconcile_cpu().saturating_sub(link).as_secs_f64() * 1e3
-        };
-        sample();
-        Summary::quartiles((0..links).map(|_| sample()))
-    }
-
+    /// CPU time of both sides.
     fn reconcile_cpu(&mut self) -> Duration {
         let start = cpu_time();
         self.reconcile(0, Line::INSTANT);
-        cpu_time() - start
+        cpu_time().saturating_sub(start)
     }
 
     /// What a process takes up that holds the second node's store and is idle. The store is opened
     /// by one process at a time.
-    fn memory(&mut self, held: usize) -> Option<Figure> {
+    fn memory(&mut self) -> Option<Figure> {
         self.second = Writer::new(&StorePath::Memory, 31);
         let resident = memory::of_idle_node(&self.second_path);
         // Another seed than before: messages are numbered at random.
         let path = StorePath::File(self.second_path.clone());
         self.second = Writer::new(&path, 1_000 + self.links);
         Some(Figure {
-            name: format!("memory.{}", thousands(held)),
+            name: format!("memory.{}", thousands(self.held)),
             summary: Summary::extremes([resident?]),
             unit: Unit::Mebibytes,
             goal: Goal::None,
-            note: format!("resident, idle, {held} envelopes on disk"),
+            note: format!("resident, idle, {} envelopes on disk", self.held),
         })
     }
 }
@@ -196,24 +176,47 @@ fn round_trips_figure(samples: &[Duration]) -> Figure {
     }
 }
 
-fn cpu_figures(samples: &[(usize, Summary)]) -> Vec<Figure> {
-    let total = samples.iter().map(|&(held, summary)| Figure {
-        name: format!("sync_cpu.{}", thousands(held)),
-        summary,
-        unit: Unit::Milliseconds,
-        goal: Goal::None,
-        note: format!("{:.0} ns an item, both sides together", summary.median * 1e6 / held as f64),
+/// Sizes alternate, as sides do elsewhere. What any link costs is taken off.
+fn cpu_figures(twos: &mut [Two], links: usize) -> Vec<Figure> {
+    for two in &mut *twos {
+        two.first.write(&text(1), CPU_DIFFERENCES / 2);
+        two.second.write(&text(1), CPU_DIFFERENCES / 2);
+    }
+    let mut empty = Two::in_memory();
+    let mut round = |_| -> Vec<f64> {
+        let link = empty.reconcile_cpu();
+        let time = |two: &mut Two| two.reconcile_cpu().saturating_sub(link).as_secs_f64();
+        twos.iter_mut().map(time).collect()
+    };
+    // The first round is the warm-up.
+    let rounds: Vec<Vec<f64>> = (0..=links).map(&mut round).skip(1).collect();
+    let held: Vec<usize> = twos.iter().map(|two| two.held).collect();
+
+    let total = held.iter().enumerate().map(|(at, &held)| {
+        let summary = Summary::quartiles(rounds.iter().map(|round| round[at] * 1e3));
+        Figure {
+            name: format!("sync_cpu.{}", thousands(held)),
+            summary,
+            unit: Unit::Milliseconds,
+            goal: Goal::None,
+            note: format!(
+                "{:.0} ns an item, both sides together",
+                summary.median * 1e6 / held as f64
+            ),
+        }
     });
-    let growth = samples.array_windows().map(|[(fewer, before), (more, after)]| {
+    let growth = held.array_windows().enumerate().map(|(at, [fewer, more])| {
         let items = *more as f64 / *fewer as f64;
+        let times = |round: &Vec<f64>| round[at + 1] / round[at];
+        let summary = Summary::quartiles(rounds.iter().map(|round| times(round) / items));
         Figure {
             name: format!("sync_cpu_growth.{}", thousands(*more)),
-            summary: Summary::extremes([after.median / before.median / items]),
+            summary,
             unit: Unit::Ratio,
             goal: Goal::AtMost(1.0),
             note: format!(
                 "{:.1} times the time for {items} times the items",
-                after.median / before.median
+                summary.median * items
             ),
         }
     });

@@ -148,7 +148,8 @@ pub(crate) fn reconcile(nodes: [&mut Node; 2], link: LinkId, line: Line) -> Reco
     let mut wire = Wire { nodes, link, line, now: Duration::ZERO, sides: Default::default() };
     while wire.step() {}
     let sides = wire.sides;
-    let until_envelope = sides.iter().filter_map(|s| Some(s.held_at? - s.greeted_at?)).min();
+    let until_envelope =
+        sides.iter().filter_map(|side| side.held_at?.checked_sub(side.greeted_at?)).min();
     Reconciliation {
         sync_bytes: sync_bytes(&wire.nodes) - before,
         until_envelope,
