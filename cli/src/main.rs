@@ -1,1 +1,48 @@
-fn main() {}
+//! Footpost on the command line.
+//!
+//! `args` is what can be asked; `commands` does it, one file a command; `control` reaches the node
+//! of a profile, running or not; `profile` is where it lives; `demo` is the journey of one message
+//! between three processes; `output` and `failure` are what people and scripts get to see.
+
+mod args;
+mod commands;
+mod control;
+mod demo;
+mod failure;
+mod output;
+mod profile;
+
+use args::{Args, Command, ContactCommand};
+use clap::Parser;
+use failure::Failure;
+use output::Output;
+use profile::Profile;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match perform(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn perform(args: Args) -> Result<(), Failure> {
+    let out = Output::new(args.json);
+    let profile = || Profile::locate(args.profile.as_deref(), args.dir.as_deref());
+    match args.command {
+        Command::Init(init) => commands::init(&profile()?, &init, out),
+        Command::Id(id) => commands::id(&profile()?, &id, out),
+        Command::Contact { command } => match command {
+            ContactCommand::Add(add) => commands::contact::add(&profile()?, &add, out),
+            ContactCommand::List => commands::contact::list(&profile()?, out),
+            ContactCommand::Verify(verify) => commands::contact::verify(&profile()?, &verify, out),
+        },
+        Command::Send(send) => commands::send(&profile()?, send, out),
+        Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),
+        Command::Status(status) => commands::status(&profile()?, &status, out),
+        Command::Carried => commands::carried(&profile()?, out),
+        Command::Run(run) => commands::run(&profile()?, &run, out),
+        Command::Chat(chat) => commands::chat(&profile()?, &chat, out),
+        Command::Demo(demo) => demo::demo(&demo, out),
+    }
+}

@@ -29,6 +29,12 @@ pub enum DecodeError {
         /// The field that was being read.
         what: &'static str,
     },
+    /// A later version of the protocol may know what this is.
+    #[error("{what} is of a kind that this version does not know")]
+    Unknown {
+        /// The field that was being read.
+        what: &'static str,
+    },
     /// Bytes are left over after the last field.
     #[error("{what} has bytes after its end")]
     Trailing {

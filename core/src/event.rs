@@ -61,6 +61,12 @@ pub enum Reason {
     Tombstone,
     /// The day ends: link keys and postmark rotate.
     Epoch,
-    /// A handshake takes too long.
+    /// A handshake or a reconciliation takes too long.
     Handshake,
+    /// A neighbour has not brought what it offered.
+    Wish,
+    /// A secret has served its time.
+    Secret,
+    /// A contact who writes and is not answered needs a fresh target.
+    Refresh,
 }

@@ -37,12 +37,12 @@ pub use config::{Config, ConfigError};
 pub use envelope::{
     Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
     MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
-    Priority, SealError, Sealed, TagMode, open, seal,
+    Previous, Priority, SealError, Sealed, TagMode, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{
     CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
-    MAX_RELAYS, SealingTarget, Suite, TargetSecret, safety_number,
+    MAX_RELAYS, Protection, ReplyTarget, SealingTarget, Suite, TargetSecret, safety_number,
 };
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,

@@ -4,20 +4,23 @@ mod acks;
 mod links;
 mod mail;
 mod people;
+mod ratchet;
 mod upkeep;
 mod view;
 
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
+use crate::chat::ContactId;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::envelope::Postmark;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
-use crate::store::{Carried, Durability, Own, Store, StoreError, StorePath};
+use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use rand_core::CryptoRng;
+use ratchet::by_contact;
 use std::collections::{BTreeMap, VecDeque};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -50,11 +53,15 @@ pub struct Node {
     name: Option<String>,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
+    /// Own reply targets, the newest first.
+    replies: BTreeMap<ContactId, Vec<OwnReply>>,
     clock: Clock,
     epoch: Epoch,
     links: BTreeMap<LinkId, Session>,
-    /// Offered envelopes, by the head of their ids, and the link that is bringing each.
+    /// Offered envelopes, by the head of their ids, and the link that is to bring each.
     wanted: BTreeMap<u64, LinkId>,
+    /// The same in the order of asking, with the time by which each should have come.
+    wishes: VecDeque<(SteadyMs, u64, LinkId)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -139,10 +146,12 @@ impl Node {
             key: own.key,
             name: own.name,
             cards: store.own_cards()?,
-            clock: Clock::resume(own.steady_lead_ms, own.wall_seen),
+            replies: by_contact(store.own_replies()?),
+            clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),
             epoch: Epoch::new(now.day(), &mut *rng),
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            wishes: VecDeque::new(),
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,
@@ -193,7 +202,7 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn handle_clock_step(&mut self, now: Timestamp, step_ms: i64) -> Result<(), StoreError> {
         self.clock.step(step_ms);
-        self.whole(|node| node.begin(now, Durability::Process)).map(drop)
+        self.handle_timeout(now)
     }
 
     /// Runs what changes the store: a failure in the midst gives up the whole transaction.
@@ -211,6 +220,7 @@ impl Node {
         let now = self.clock.advance(now);
         if let Some((seen, lead_ms)) = self.clock.unsaved() {
             self.store.set_clock(seen, lead_ms)?;
+            self.store.set_running(self.clock.running_ms())?;
         }
         Ok(now)
     }

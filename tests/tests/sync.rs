@@ -75,3 +75,26 @@ fn in_a_clique_nobody_fetches_a_new_envelope_twice() {
     let copies = (after - before) / 20_000;
     assert!(copies <= 5, "{copies} transfers for 5 receivers");
 }
+
+#[test]
+fn who_has_the_acknowledgement_is_not_sent_the_envelope_again() {
+    for carrier_dials in [true, false] {
+        let mut net = Net::with_config(5, 3, Config::default().ack_delay_max_ms(1));
+        let (to_b, _) = net.befriend(0, 1);
+        net.send(0, to_b, &"x".repeat(20_000));
+        for (a, b) in [(0, 2), (2, 1)] {
+            let link = net.connect(a, b);
+            net.run_for(1000);
+            net.cut(link);
+        }
+        let before = net.node(0).stats().sent.envelope_bytes;
+        if carrier_dials {
+            net.connect(2, 0)
+        } else {
+            net.connect(0, 2)
+        };
+        net.run_for(1000);
+        assert_eq!(net.node(0).stats().sent.envelope_bytes, before);
+        assert_eq!(net.copies(), [0, 0, 0]);
+    }
+}

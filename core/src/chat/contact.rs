@@ -1,6 +1,6 @@
 //! Contacts.
 
-use crate::identity::{CardError, Suite};
+use crate::identity::{CardError, Protection, Suite};
 use crate::store::{ContactRow, StoreError};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,20 +22,25 @@ pub struct Contact {
     pub address: String,
     /// Whether the user has compared safety numbers with them.
     pub verified: bool,
-    /// How the next message to them will be sealed.
-    pub suite: Suite,
+    /// What will protect the next message to them.
+    pub protection: Protection,
     /// When their card stops being usable.
     pub card_expires: Timestamp,
 }
 
 impl From<ContactRow> for Contact {
     fn from(row: ContactRow) -> Self {
+        let protection = match (&row.reply, row.card.target().suite()) {
+            (Some(reply), _) => reply.protection(),
+            (None, Suite::XWing) => Protection::XWing,
+            (None, Suite::X25519) => Protection::CardSeed,
+        };
         Self {
             id: row.id,
             name: row.name,
             address: row.identity.address(),
             verified: row.verified,
-            suite: row.card.target().suite(),
+            protection,
             card_expires: row.card.expires(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::ContactId;
 use crate::envelope::{Body, SealError};
+use crate::identity::Protection;
 use crate::store::{MessageRow, StoreError};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use thiserror::Error;
 #[serde(transparent)]
 pub struct MessageId(pub i64);
 
-/// How far a message has come: proven, never hoped. A state is only ever left for a later one.
+/// How far a message has come, and never hoped: on its way by the word of those who carry it,
+/// delivered by proof. A state is only ever left for a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -62,6 +64,8 @@ pub struct Message {
     pub stored: Timestamp,
     /// How far it has come.
     pub state: State,
+    /// What protected it on its way.
+    pub protection: Protection,
     /// When its acknowledgement came.
     pub delivered: Option<Timestamp>,
     /// How many neighbours have stored it for this node.
@@ -83,6 +87,7 @@ impl TryFrom<MessageRow> for Message {
             sent: row.sent,
             stored: row.stored,
             state: row.state,
+            protection: row.protection,
             delivered: row.delivered,
             carriers: row.carriers,
             carrier_contacts: row.carrier_contacts,

@@ -2,6 +2,7 @@
 
 mod contact;
 mod message;
+pub(crate) mod ratchet;
 
 pub use contact::{Contact, ContactError, ContactId};
 pub use message::{Message, MessageId, SendError, State};

@@ -6,10 +6,13 @@ use thiserror::Error;
 /// The longest content type, in bytes.
 pub const MAX_CONTENT_TYPE_BYTES: usize = 64;
 
+/// Kinds of messages to the engine, not to people.
+pub(crate) const BETWEEN_ENGINES: [u64; 2] = [READ, REFRESH];
+
 const TEXT: u64 = 1;
-/// Read receipts: messages to the engine, not to people.
-pub(crate) const READ: u64 = 2;
+const READ: u64 = 2;
 const APPLICATION: u64 = 3;
+const REFRESH: u64 = 4;
 
 /// The body of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Body {
         /// The content, as it is.
         bytes: Vec<u8>,
     },
+    /// Nothing to say: it brings a fresh reply target to a writer who is only ever read.
+    Refresh,
     /// A kind that this version does not know: kept, and shown as unsupported.
     Unsupported {
         /// The kind's number on the wire.
@@ -55,8 +60,14 @@ impl Body {
             Self::Text(_) => TEXT,
             Self::Read(_) => READ,
             Self::Application { .. } => APPLICATION,
+            Self::Refresh => REFRESH,
             Self::Unsupported { kind, .. } => *kind,
         }
+    }
+
+    /// Whether people are meant to see it; the rest is between engines.
+    pub fn is_for_people(&self) -> bool {
+        !BETWEEN_ENGINES.contains(&self.kind())
     }
 
     /// The text, if it is one.
@@ -78,7 +89,7 @@ impl Body {
                 Err(BodyError::ContentType)
             }
             Self::Unsupported { .. } => Err(BodyError::Unsupported),
-            Self::Text(_) | Self::Read(_) | Self::Application { .. } => Ok(()),
+            Self::Text(_) | Self::Read(_) | Self::Application { .. } | Self::Refresh => Ok(()),
         }
     }
 
@@ -93,6 +104,7 @@ impl Body {
                 out.put(bytes);
                 out
             }
+            Self::Refresh => Vec::new(),
             Self::Unsupported { bytes, .. } => bytes.clone(),
         }
     }
@@ -117,6 +129,7 @@ impl Body {
                     bytes: reader.rest().to_vec(),
                 })
             }
+            REFRESH => Ok(Self::Refresh),
             _ => Ok(Self::Unsupported { kind, bytes: content.to_vec() }),
         }
     }

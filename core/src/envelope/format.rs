@@ -126,14 +126,15 @@ impl<'a> Envelope<'a> {
     /// Checks version, suite, lengths, priority and lifetime.
     ///
     /// # Errors
-    /// [`DecodeError`], naming the field.
+    /// [`DecodeError`], naming the field; [`DecodeError::Unknown`] of what a later version may have
+    /// made.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(DecodeError::TooLong { what: "envelope", max: MAX_ENVELOPE_BYTES });
         }
         let header = bytes.get(..KEM_START).ok_or(DecodeError::Truncated { what: "envelope" })?;
         if header[0] != VERSION {
-            return Err(DecodeError::Invalid { what: "envelope version" });
+            return Err(DecodeError::Unknown { what: "envelope version" });
         }
         let suite = Suite::from_byte(header[1])?;
         let priority = Priority::from_byte(header[PRIORITY])?;
@@ -188,8 +189,14 @@ impl<'a> Envelope<'a> {
         self.array(POSTMARK_KEY)
     }
 
-    pub(super) fn hint(&self) -> [u8; 8] {
+    pub(crate) fn hint(&self) -> [u8; 8] {
         self.array(HINT)
+    }
+
+    /// What the hint's MAC covers: the hash of the header with the hint zeroed. Hashed once, then
+    /// tried under the key of every target.
+    pub(crate) fn hint_digest(&self) -> [u8; 32] {
+        hint_digest(self.header())
     }
 
     pub(super) fn header(&self) -> &'a [u8] {
@@ -241,6 +248,15 @@ impl fmt::Debug for Envelope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Envelope({:?}, {} bytes)", self.suite, self.bytes.len())
     }
+}
+
+pub(super) fn hint_digest(header: &[u8]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(&header[..HINT.start])
+        .chain_update([0; HINT.end - HINT.start])
+        .chain_update(&header[HINT.end..])
+        .finalize()
+        .into()
 }
 
 /// The stub of an envelope that is whole but for its signature: see [`EnvelopeId`].

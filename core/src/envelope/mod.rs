@@ -8,14 +8,14 @@ mod postmark;
 mod seal;
 
 pub use ack::{Ack, AckProof};
-pub(crate) use body::READ;
+pub(crate) use body::BETWEEN_ENGINES;
 pub use body::{Body, BodyError, MAX_CONTENT_TYPE_BYTES};
 pub use format::{
     Commitment, Envelope, EnvelopeId, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
 };
 pub use open::{Opened, open};
 pub use postmark::Postmark;
-pub use seal::{Letter, SealError, Sealed, TagMode, seal};
+pub use seal::{Letter, Previous, SealError, Sealed, TagMode, seal};
 
 use crate::identity::{SealingTarget, Suite};
 

@@ -1,12 +1,11 @@
 //! Opening: the recipient's half of sealing.
 
-use super::format::HINT;
-use super::seal::{PART_BODY, PART_CARD};
+use super::seal::{PART_BODY, PART_CARD, PART_PREVIOUS, PART_REPLY};
 use super::{
-    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, auth_message, info,
+    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, Previous, auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
-use crate::identity::{Card, Identity, KemSecret, Suite, TargetSecret, mac8};
+use crate::identity::{Card, Identity, KemSecret, ReplyTarget, Suite, TargetSecret, mac8};
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -28,16 +27,23 @@ pub struct Opened {
     pub body: Body,
     /// The writer's own card, if it came along: its key is the sender's.
     pub card: Option<Card>,
+    /// The writer's newest target for answers.
+    pub reply: Option<ReplyTarget>,
+    /// How much the writer sealed to the reply target before the one this is sealed to.
+    pub previous: Option<Previous>,
     /// What acknowledges the envelope.
     pub ack: Ack,
 }
 
 impl TargetSecret {
-    /// Whether the envelope's hint says that it was sealed to this target: one MAC.
+    /// Whether the envelope's hint says that it was sealed to this target.
     pub fn recognises(&self, envelope: &Envelope<'_>) -> bool {
-        let header = envelope.header();
-        let hint = mac8(&self.hint_key, &[&header[..HINT.start], &[0; 8], &header[HINT.end..]]);
-        hint.ct_eq(&envelope.hint()).into()
+        self.recognises_hint(&envelope.hint_digest(), envelope.hint())
+    }
+
+    /// The same for many targets, with the header hashed once: one short MAC each.
+    pub(crate) fn recognises_hint(&self, digest: &[u8; 32], hint: [u8; 8]) -> bool {
+        mac8(&self.hint_key, &[digest]).ct_eq(&hint).into()
     }
 }
 
@@ -109,33 +115,45 @@ fn parse(
     if !sender.verify(AUTH_DOMAIN, &[&message], &signature) {
         return None;
     }
-    let (body, card) = parts(&mut reader).ok()?;
+    let Parts { body, card, reply, previous } = Parts::read(&mut reader).ok()?;
     let card = card.filter(|card| card.identity() == sender);
-    Some(Opened { sender, uuid, sent, body, card, ack })
+    Some(Opened { sender, uuid, sent, body: body?, card, reply, previous, ack })
 }
 
-/// The parts up to the padding, which is zeros. Unknown parts are skipped, so that later versions
-/// can add some.
-fn parts(reader: &mut Reader<'_>) -> Result<(Body, Option<Card>), DecodeError> {
-    let (mut body, mut card) = (None, None);
-    while !reader.is_empty() {
-        let kind = reader.varint("part kind")?;
-        if kind == 0 {
-            break;
-        }
-        let bytes = reader.bytes(super::MAX_ENVELOPE_BYTES, "part")?;
-        match kind {
-            PART_BODY => {
-                let mut content = Reader::new(bytes);
-                let kind = content.varint("body kind")?;
-                body = Some(Body::parse(kind, content.rest())?);
+#[derive(Default)]
+struct Parts {
+    body: Option<Body>,
+    card: Option<Card>,
+    reply: Option<ReplyTarget>,
+    previous: Option<Previous>,
+}
+
+impl Parts {
+    /// The parts up to the padding, which is zeros. Unknown parts are skipped, so that later
+    /// versions can add some.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut parts = Self::default();
+        while !reader.is_empty() {
+            let kind = reader.varint("part kind")?;
+            if kind == 0 {
+                break;
             }
-            PART_CARD => card = Card::from_bytes(bytes).ok(),
-            _ => {}
+            let bytes = reader.bytes(super::MAX_ENVELOPE_BYTES, "part")?;
+            let mut part = Reader::new(bytes);
+            match kind {
+                PART_BODY => {
+                    let kind = part.varint("body kind")?;
+                    parts.body = Some(Body::parse(kind, part.rest())?);
+                }
+                PART_CARD => parts.card = Card::from_bytes(bytes).ok(),
+                PART_REPLY => parts.reply = Some(ReplyTarget::decode(&mut part)?),
+                PART_PREVIOUS => parts.previous = Some(Previous::decode(&mut part)?),
+                _ => {}
+            }
         }
+        if reader.rest().iter().any(|&byte| byte != 0) {
+            return Err(DecodeError::Invalid { what: "padding" });
+        }
+        Ok(parts)
     }
-    if reader.rest().iter().any(|&byte| byte != 0) {
-        return Err(DecodeError::Invalid { what: "padding" });
-    }
-    Ok((body.ok_or(DecodeError::Truncated { what: "body" })?, card))
 }

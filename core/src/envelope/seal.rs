@@ -2,15 +2,15 @@
 
 use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
-    MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, stub,
+    MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, hint_digest, stub,
 };
 use super::postmark::NO_WORK;
 use super::{
     AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, PSK_ID, Postmark, auth_message,
     info,
 };
-use crate::codec::Writer;
-use crate::identity::{Card, Identity, IdentityKey, SealingTarget, Suite, mac8};
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::identity::{Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Suite, mac8};
 use crate::time::{DAY_MS, Timestamp};
 use hpke::aead::{AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -24,6 +24,8 @@ use thiserror::Error;
 /// Parts of the plaintext after the fixed fields, each `kind | length | bytes`.
 pub(super) const PART_BODY: u64 = 1;
 pub(super) const PART_CARD: u64 = 2;
+pub(super) const PART_REPLY: u64 = 3;
+pub(super) const PART_PREVIOUS: u64 = 4;
 /// The smallest padded plaintext, in bytes.
 const SMALLEST_BUCKET: usize = 256;
 /// The creation time is blurred by up to this much, and the age starts there; of short-lived mail
@@ -56,12 +58,41 @@ pub struct Letter<'a> {
     pub body: &'a Body,
     /// The writer's own card, for a reader who may not have it.
     pub card: Option<&'a Card>,
+    /// Where the reader may seal the answer to.
+    pub reply: Option<&'a ReplyTarget>,
+    /// How much was sealed to the reader's reply target before `target`.
+    pub previous: Option<Previous>,
     /// How urgent it is.
     pub priority: Priority,
     /// How long it shall live, in seconds: cut to the target's end.
     pub lifetime_s: u32,
     /// What the mailbox tag shows.
     pub tag_mode: TagMode,
+}
+
+/// How many envelopes a writer has sealed to one reply target before it turned to the next: once
+/// the reader has opened as many, the target's secret has served its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previous {
+    /// The target's counter.
+    pub counter: u64,
+    /// How many were sealed to it.
+    pub sealed: u32,
+}
+
+impl Previous {
+    fn encode(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.put_varint(self.counter);
+        out.put_varint(self.sealed.into());
+        out
+    }
+
+    pub(super) fn decode(part: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let counter = part.varint("previous target")?;
+        let sealed = part.bounded(u32::MAX as usize, "previous count")?;
+        Ok(Self { counter, sealed: sealed as u32 })
+    }
 }
 
 /// A sealed envelope, ready to travel.
@@ -161,7 +192,7 @@ fn seal_with<K: Kem>(
     out.put(&NO_WORK);
     out.put(&encapsulation);
     debug_assert_eq!(out[COMMITMENT], ack.commitment().0);
-    let hint = mac8(&target.hint_key(), &[&out]);
+    let hint = mac8(&target.hint_key(), &[&hint_digest(&out)]);
     out[HINT].copy_from_slice(&hint);
 
     let ciphertext = context.seal(&plaintext, &out).map_err(|_| SealError::TargetKey)?;
@@ -210,6 +241,16 @@ fn plaintext(letter: &Letter<'_>, now: Timestamp, auth: &[u8; 32]) -> Vec<u8> {
     if let Some(card) = letter.card {
         out.put_varint(PART_CARD);
         out.put_bytes(card.as_bytes());
+    }
+    let mut put_part = |kind, part: &[u8]| {
+        out.put_varint(kind);
+        out.put_bytes(part);
+    };
+    if let Some(reply) = letter.reply {
+        put_part(PART_REPLY, &reply.encode());
+    }
+    if let Some(previous) = letter.previous {
+        put_part(PART_PREVIOUS, &previous.encode());
     }
     out
 }

@@ -59,6 +59,8 @@ impl World {
             uuid: [7; 16],
             body,
             card,
+            reply: None,
+            previous: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,
             tag_mode: TagMode::Hidden,

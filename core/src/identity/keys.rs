@@ -7,6 +7,7 @@ use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 /// A node's long-term secret: it signs cards, messages and link proofs.
@@ -33,6 +34,19 @@ impl IdentityKey {
     /// The public half.
     pub fn identity(&self) -> Identity {
         Identity(self.0.verifying_key().to_bytes())
+    }
+
+    /// The key that only this node and `other` have: X25519 between their identity keys, mapped to
+    /// Montgomery form (RFC 7748, section 4.1), through HKDF.
+    pub(crate) fn pair_key(&self, other: &Identity) -> Zeroizing<[u8; 32]> {
+        let own = StaticSecret::from(self.0.to_scalar_bytes());
+        let point = VerifyingKey::from_bytes(&other.0).map(|key| key.to_montgomery().to_bytes());
+        let shared = own.diffie_hellman(&PublicKey::from(point.unwrap_or_default()));
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, shared.as_bytes())
+            .expand(b"footpost/1 pair", &mut *key)
+            .expect("32 bytes are within HKDF's limit");
+        key
     }
 
     /// Signs `message` under `domain`, so that no signature can stand for another purpose.
@@ -137,6 +151,13 @@ mod tests {
         assert_eq!(safety_number(&a, &b), safety_number(&b, &a));
         assert_ne!(safety_number(&a, &b), safety_number(&a, &c));
         assert_eq!(safety_number(&a, &b).split(' ').count(), 12);
+    }
+
+    #[test]
+    fn two_have_one_pair_key_and_a_third_has_not() {
+        let (a, b, c) = (key(1), key(2), key(3));
+        assert_eq!(*a.pair_key(&b.identity()), *b.pair_key(&a.identity()));
+        assert_ne!(*a.pair_key(&b.identity()), *c.pair_key(&a.identity()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod target;
 
 pub use card::{CARD_LIFE_DAYS, Card, CardError, MAX_NAME_BYTES, MAX_RELAY_BYTES, MAX_RELAYS};
 pub use keys::{Identity, IdentityKey, safety_number};
-pub use target::{SealingTarget, Suite, TargetSecret};
+pub use target::{Protection, ReplyTarget, SealingTarget, Suite, TargetSecret};
 
 pub(crate) use card::CardDraft;
 pub(crate) use keys::verify_strict;

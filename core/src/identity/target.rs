@@ -28,7 +28,7 @@ impl Suite {
         match byte {
             1 => Ok(Self::X25519),
             2 => Ok(Self::XWing),
-            _ => Err(DecodeError::Invalid { what: "suite" }),
+            _ => Err(DecodeError::Unknown { what: "suite" }),
         }
     }
 
@@ -145,6 +145,68 @@ impl fmt::Debug for SealingTarget {
 impl Drop for SealingTarget {
     fn drop(&mut self) {
         self.seed.zeroize();
+    }
+}
+
+/// A sealing target for one contact alone, given inside a sealed message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyTarget {
+    /// The target itself.
+    pub target: SealingTarget,
+    /// How long its owner keeps the secret once a newer target is in use, in seconds: mail sealed to
+    /// it lives no longer.
+    pub window_s: u32,
+    /// Whether its seed was only ever sent post-quantum: then so is what is sealed to it, by its
+    /// pre-shared key, even under X25519.
+    pub is_post_quantum: bool,
+}
+
+impl ReplyTarget {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.put_u32(self.window_s);
+        out.put_u8(self.is_post_quantum.into());
+        self.target.encode(&mut out);
+        out
+    }
+
+    pub(crate) fn decode(part: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let window_s = part.u32("reply window")?;
+        let is_post_quantum = part.u8("reply flags")? & 1 == 1;
+        let target = SealingTarget::decode(part)?;
+        Ok(Self { target, window_s, is_post_quantum })
+    }
+
+    /// How well mail to it is protected.
+    pub(crate) fn protection(&self) -> Protection {
+        match (self.target.suite, self.is_post_quantum) {
+            (Suite::XWing, _) => Protection::XWing,
+            (Suite::X25519, true) => Protection::PostQuantumSeed,
+            (Suite::X25519, false) => Protection::CardSeed,
+        }
+    }
+}
+
+/// What protects a message from who records it today and owns a quantum computer later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protection {
+    /// X25519, and a seed that has travelled no better than by a card: as private as that card was.
+    CardSeed = 0,
+    /// X25519, and a seed that has travelled under X-Wing, or under such a seed.
+    PostQuantumSeed = 1,
+    /// X-Wing itself.
+    XWing = 2,
+}
+
+impl Protection {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::CardSeed, Self::PostQuantumSeed, Self::XWing].into_iter().find(|p| *p as u8 == byte)
+    }
+
+    /// Whether it holds against a quantum computer without trust in how a card was passed on.
+    pub fn is_post_quantum(self) -> bool {
+        self != Self::CardSeed
     }
 }
 

@@ -8,10 +8,11 @@ use crate::link::noise::MAX_PAYLOAD_BYTES;
 pub(crate) const VERSION: u8 = 1;
 
 /// The most marks in one [`Hello`].
-pub(crate) const MAX_MARKS: usize = 16;
+pub(crate) const MAX_MARKS: usize = 10;
 
-/// The most short ids in one frame.
-pub(crate) const MAX_SHORT_IDS: usize = 1_024;
+/// The most heads in one frame. A head is the first 8 bytes of an envelope's id: what names it
+/// inside a link.
+pub(crate) const MAX_HEADS: usize = 1_024;
 
 /// The most acknowledgements of held envelopes in one [`Frame::Acks`].
 pub(crate) const MAX_HELD_ACKS: usize = 512;
@@ -47,23 +48,24 @@ pub(super) mod kind {
 pub(crate) enum Frame<'a> {
     /// The first frame of each side.
     Hello(Hello),
-    /// An identity signature over the handshake hash: only after a mark was recognised.
-    Proof { signature: [u8; 64] },
+    /// A MAC over the handshake hash, under a key that only the two contacts have: only after a mark
+    /// was recognised.
+    Proof { mac: [u8; 32] },
     /// A message of the reconciliation, which has its own encoding.
     Sync(&'a [u8]),
     /// The beginning of an envelope, or the whole of it.
     Envelope { age_s: u32, total_bytes: u32, first: &'a [u8] },
     /// More of the envelope that began last.
     EnvelopePart { bytes: &'a [u8] },
-    /// The sender has stored these envelopes durably.
-    Taken { short_ids: Vec<u64> },
+    /// The sender has stored these envelopes: they survive the end of its process.
+    Taken { heads: Vec<u64> },
     /// Acknowledgements: of envelopes that the neighbour holds, `r` alone, found by its
     /// commitment; of others, the proof.
     Acks { held: Vec<[u8; 32]>, proofs: Vec<[u8; AckProof::LEN]> },
     /// Envelopes that have come in since this link was reconciled.
-    Offer { short_ids: Vec<u64> },
+    Offer { heads: Vec<u64> },
     /// Those of an [`Frame::Offer`] that the sender lacks.
-    Want { short_ids: Vec<u64> },
+    Want { heads: Vec<u64> },
     /// The sender is about to close the link.
     Bye { reason: u8 },
     /// An extension that this version does not know.
@@ -93,9 +95,9 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::HELLO);
                 hello.encode(out);
             }
-            Self::Proof { signature } => {
+            Self::Proof { mac } => {
                 out.put_u8(kind::PROOF);
-                out.put(signature);
+                out.put(mac);
             }
             Self::Sync(body) => {
                 out.put_u8(kind::SYNC);
@@ -111,15 +113,15 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::ENVELOPE_PART);
                 out.put_bytes(bytes);
             }
-            Self::Taken { short_ids } => put_short_ids(out, kind::TAKEN, short_ids),
+            Self::Taken { heads } => put_heads(out, kind::TAKEN, heads),
             Self::Acks { held, proofs } => {
                 debug_assert!(held.len() <= MAX_HELD_ACKS && proofs.len() <= MAX_PROVEN_ACKS);
                 out.put_u8(kind::ACKS);
                 put_list(out, held);
                 put_list(out, proofs);
             }
-            Self::Offer { short_ids } => put_short_ids(out, kind::OFFER, short_ids),
-            Self::Want { short_ids } => put_short_ids(out, kind::WANT, short_ids),
+            Self::Offer { heads } => put_heads(out, kind::OFFER, heads),
+            Self::Want { heads } => put_heads(out, kind::WANT, heads),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
@@ -133,17 +135,17 @@ impl<'a> Frame<'a> {
         let mut reader = Reader::new(bytes);
         let frame = match reader.u8("frame kind")? {
             kind::HELLO => Self::Hello(Hello::decode(&mut reader)?),
-            kind::PROOF => Self::Proof { signature: reader.array("proof signature")? },
+            kind::PROOF => Self::Proof { mac: reader.array("proof")? },
             kind::SYNC => Self::Sync(reader.bytes(MAX_PAYLOAD_BYTES, "sync body")?),
             kind::ENVELOPE => envelope(&mut reader)?,
             kind::ENVELOPE_PART => Self::EnvelopePart { bytes: chunk(&mut reader)? },
-            kind::TAKEN => Self::Taken { short_ids: short_ids(&mut reader)? },
+            kind::TAKEN => Self::Taken { heads: heads(&mut reader)? },
             kind::ACKS => Self::Acks {
                 held: list(&mut reader, MAX_HELD_ACKS, "acks of held envelopes")?.to_vec(),
                 proofs: list(&mut reader, MAX_PROVEN_ACKS, "ack proofs")?.to_vec(),
             },
-            kind::OFFER => Self::Offer { short_ids: short_ids(&mut reader)? },
-            kind::WANT => Self::Want { short_ids: short_ids(&mut reader)? },
+            kind::OFFER => Self::Offer { heads: heads(&mut reader)? },
+            kind::WANT => Self::Want { heads: heads(&mut reader)? },
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),
@@ -175,10 +177,10 @@ impl Hello {
     }
 }
 
-/// How many short ids one frame of `max_payload_bytes` is sure to hold.
-pub(crate) fn short_ids_that_fit(max_payload_bytes: usize) -> usize {
+/// How many heads one frame of `max_payload_bytes` is sure to hold.
+pub(crate) fn heads_that_fit(max_payload_bytes: usize) -> usize {
     let kind_and_count = 1 + 2;
-    (max_payload_bytes.saturating_sub(kind_and_count) / 8).min(MAX_SHORT_IDS)
+    (max_payload_bytes.saturating_sub(kind_and_count) / 8).min(MAX_HEADS)
 }
 
 /// How many of the waiting (held, proven) acknowledgements one [`Frame::Acks`] of
@@ -216,17 +218,17 @@ fn chunk<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     if bytes.is_empty() { Err(DecodeError::Invalid { what }) } else { Ok(bytes) }
 }
 
-fn put_short_ids(out: &mut Vec<u8>, kind: u8, short_ids: &[u64]) {
-    debug_assert!(short_ids.len() <= MAX_SHORT_IDS);
+fn put_heads(out: &mut Vec<u8>, kind: u8, heads: &[u64]) {
+    debug_assert!(heads.len() <= MAX_HEADS);
     out.put_u8(kind);
-    out.put_varint(short_ids.len() as u64);
-    for &id in short_ids {
+    out.put_varint(heads.len() as u64);
+    for &id in heads {
         out.put_u64(id);
     }
 }
 
-fn short_ids(reader: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
-    let ids = list(reader, MAX_SHORT_IDS, "short ids")?;
+fn heads(reader: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
+    let ids = list(reader, MAX_HEADS, "heads")?;
     Ok(ids.iter().copied().map(u64::from_be_bytes).collect())
 }
 

@@ -58,12 +58,18 @@ pub struct LinkInfo {
     pub max_frame_bytes: usize,
 }
 
+impl LinkInfo {
+    /// The longest payload of one frame, in bytes: Noise adds a tag of 16.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.max_frame_bytes.clamp(MIN_FRAME_BYTES, u16::MAX.into()) - 16
+    }
+}
+
 /// The smallest frame size a transport may have: a handshake message and a few acknowledgements
 /// fit.
 pub const MIN_FRAME_BYTES: usize = 256;
 
-/// What a neighbour did that ends the link. It counts against the neighbour and is never an
-/// error of the application's.
+/// What a neighbour did that ends the link: never an error of the application's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Violation {
     /// A handshake message that Noise refuses.

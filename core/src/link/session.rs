@@ -2,30 +2,30 @@
 //!
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
-use super::frame::{Frame, Hello, MAX_SHORT_IDS, acks_that_fit, kind, short_ids_that_fit};
+use super::frame::{Frame, Hello, MAX_HEADS, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
-use super::{CloseReason, LinkInfo, MIN_FRAME_BYTES, Role, Violation};
+use super::{CloseReason, LinkInfo, Role, Violation};
 use crate::chat::{ContactId, MessageId};
-use crate::envelope::AckProof;
+use crate::envelope::EnvelopeId;
 use crate::routing::TransferOrder;
 use crate::store::SteadyMs;
 use crate::sync::Reconciler;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Noise adds a tag of this length to every frame.
-const TAG_BYTES: usize = 16;
 /// What may wait of one kind of small news. A neighbour that keeps asking and does not read must
 /// not fill the memory; what is left out is found by the next reconciliation.
 const MAX_WAITING: usize = 16_384;
+/// Envelopes asked of one neighbour at once.
+const MAX_WISHES: usize = 4096;
 
 pub(crate) struct Session {
     pub(crate) info: LinkInfo,
     pub(crate) noise: Noise,
     pub(crate) reassembly: Reassembly,
-    /// When a handshake that is not over by then is given up.
-    pub(crate) handshake_deadline: SteadyMs,
+    /// When a handshake that is not over by then is given up, and a reconciliation's memory freed.
+    pub(crate) deadline: SteadyMs,
     pub(crate) hello: Option<Hello>,
     /// Whose mark the neighbour has shown, before it has proven to be them.
     pub(crate) marked: Option<ContactId>,
@@ -34,13 +34,15 @@ pub(crate) struct Session {
     /// Whether this node's items were counted for the reconciliation: whatever comes in later is
     /// offered one by one.
     pub(crate) is_counted: bool,
-    /// The reconciliation, while it runs.
+    /// The reconciliation, while it runs: a responder never hears that it is over.
     pub(crate) reconciler: Option<Reconciler>,
     pub(crate) closed: Option<CloseReason>,
     /// Own mail on its way to this neighbour, by the head of its id, until it says «taken».
     pub(crate) in_flight: BTreeMap<u64, MessageId>,
-    /// Offered to the neighbour and not asked for yet.
-    pub(crate) offered: BTreeSet<u64>,
+    /// Offered to the neighbour and not asked for: it has most of these already, and says nothing.
+    offered: Offered,
+    /// Asked of the neighbour, and not come yet.
+    pub(crate) wished: BTreeSet<u64>,
     /// Offered by the neighbour while another link was already bringing it.
     pub(crate) passed_over: BTreeSet<u64>,
     /// Since the node last looked.
@@ -100,12 +102,31 @@ struct Outbox {
     /// Single frames, encoded.
     control: VecDeque<Vec<u8>>,
     held_acks: VecDeque<[u8; 32]>,
-    ack_proofs: VecDeque<AckProof>,
+    proofs: VecDeque<EnvelopeId>,
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
     transfers: BTreeSet<TransferOrder>,
     current: Option<Transfer>,
+}
+
+/// The latest offers, up to [`MAX_WAITING`]: older ones are forgotten first.
+#[derive(Default)]
+struct Offered {
+    heads: BTreeSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Offered {
+    fn insert(&mut self, head: u64) {
+        if self.order.len() == MAX_WAITING
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.heads.remove(&oldest);
+        }
+        self.heads.insert(head);
+        self.order.push_back(head);
+    }
 }
 
 /// An envelope on its way out, cut into frames as the link takes them.
@@ -120,13 +141,13 @@ impl Session {
         info: LinkInfo,
         static_secret: &[u8; 32],
         seed: [u8; 32],
-        handshake_deadline: SteadyMs,
+        deadline: SteadyMs,
     ) -> Result<Self, Violation> {
         let mut session = Self {
             info,
             noise: Noise::new(info.role, static_secret, seed),
             reassembly: Reassembly::default(),
-            handshake_deadline,
+            deadline,
             hello: None,
             marked: None,
             contact: None,
@@ -134,7 +155,8 @@ impl Session {
             reconciler: None,
             closed: None,
             in_flight: BTreeMap::new(),
-            offered: BTreeSet::new(),
+            offered: Offered::default(),
+            wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             traffic: Traffic::default(),
             outbox: Outbox::default(),
@@ -156,12 +178,18 @@ impl Session {
 
     /// The longest payload of one frame, in bytes.
     pub(crate) fn max_payload_bytes(&self) -> usize {
-        self.info.max_frame_bytes.clamp(MIN_FRAME_BYTES, u16::MAX.into()) - TAG_BYTES
+        self.info.payload_bytes()
     }
 
     /// Whether new mail is offered here: the neighbour has been counted and is not leaving.
     pub(crate) fn is_live(&self) -> bool {
         self.is_counted && self.closed.is_none()
+    }
+
+    /// Whether handshake or reconciliation are still under way.
+    pub(crate) fn is_opening(&self) -> bool {
+        let is_under_way = !self.noise.is_established() || self.reconciler.is_some();
+        is_under_way && self.closed.is_none()
     }
 
     pub(crate) fn push_control(&mut self, frame: &Frame<'_>) {
@@ -174,24 +202,46 @@ impl Session {
         push_bounded(&mut self.outbox.held_acks, r);
     }
 
-    /// Each proof is pushed once a reconciliation, so the store bounds their number.
-    pub(crate) fn push_ack_proof(&mut self, proof: AckProof) {
-        self.outbox.ack_proofs.push_back(proof);
+    /// Each is pushed once a reconciliation, so the store bounds their number.
+    pub(crate) fn push_proof(&mut self, id: EnvelopeId) {
+        self.outbox.proofs.push_back(id);
     }
 
     pub(crate) fn push_taken(&mut self, head: u64) {
         push_bounded(&mut self.outbox.taken, head);
     }
 
+    /// Whether one more envelope may be asked of this neighbour.
+    pub(crate) fn may_wish(&self) -> bool {
+        self.wished.len() < MAX_WISHES
+    }
+
     pub(crate) fn push_want(&mut self, head: u64) {
+        self.wished.insert(head);
         push_bounded(&mut self.outbox.wants, head);
     }
 
     pub(crate) fn push_offer(&mut self, head: u64) {
-        if self.offered.len() < MAX_WAITING {
-            self.offered.insert(head);
-            push_bounded(&mut self.outbox.offers, head);
-        }
+        self.offered.insert(head);
+        push_bounded(&mut self.outbox.offers, head);
+    }
+
+    /// Whether this was offered and not served yet; it is served once.
+    pub(crate) fn take_offer(&mut self, head: u64) -> bool {
+        self.offered.heads.remove(&head)
+    }
+
+    /// Acknowledgements whose proofs the caller fetches from the store, and hands back by
+    /// [`Session::push_control`]: a frame's worth, once all smaller news is out.
+    pub(crate) fn next_proofs(&mut self) -> Vec<EnvelopeId> {
+        let outbox = &mut self.outbox;
+        let is_idle = self.noise.is_established()
+            && outbox.handshake.is_empty()
+            && outbox.control.is_empty()
+            && outbox.held_acks.is_empty();
+        let waiting = if is_idle { outbox.proofs.len() } else { 0 };
+        let (_, count) = acks_that_fit(self.info.payload_bytes(), 0, waiting);
+        outbox.proofs.drain(..count).collect()
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
@@ -238,8 +288,7 @@ impl Session {
     pub(crate) fn poll_transfer(&mut self) -> Option<Vec<u8>> {
         let max_payload_bytes = self.max_payload_bytes();
         let transfer = self.outbox.current.as_mut()?;
-        let mut payload =
-            Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + TAG_BYTES);
+        let mut payload = Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + 16);
         let (frame, next) =
             frame_at(&transfer.bytes, transfer.age_s, transfer.offset, max_payload_bytes)?;
         frame.encode(&mut payload);
@@ -265,20 +314,16 @@ impl Session {
     fn pop_list(&mut self) -> Option<Vec<u8>> {
         let max_payload_bytes = self.max_payload_bytes();
         let outbox = &mut self.outbox;
-        let (held, proofs) =
-            acks_that_fit(max_payload_bytes, outbox.held_acks.len(), outbox.ack_proofs.len());
-        let most = short_ids_that_fit(max_payload_bytes).min(MAX_SHORT_IDS);
-        let frame = if held + proofs > 0 {
-            Frame::Acks {
-                held: outbox.held_acks.drain(..held).collect(),
-                proofs: outbox.ack_proofs.drain(..proofs).map(|proof| proof.0).collect(),
-            }
-        } else if let Some(short_ids) = drain(&mut outbox.taken, most) {
-            Frame::Taken { short_ids }
-        } else if let Some(short_ids) = drain(&mut outbox.wants, most) {
-            Frame::Want { short_ids }
+        let (held, _) = acks_that_fit(max_payload_bytes, outbox.held_acks.len(), 0);
+        let most = heads_that_fit(max_payload_bytes).min(MAX_HEADS);
+        let frame = if held > 0 {
+            Frame::Acks { held: outbox.held_acks.drain(..held).collect(), proofs: Vec::new() }
+        } else if let Some(heads) = drain(&mut outbox.taken, most) {
+            Frame::Taken { heads }
+        } else if let Some(heads) = drain(&mut outbox.wants, most) {
+            Frame::Want { heads }
         } else {
-            Frame::Offer { short_ids: drain(&mut outbox.offers, most)? }
+            Frame::Offer { heads: drain(&mut outbox.offers, most)? }
         };
         let mut payload = Vec::new();
         frame.encode(&mut payload);

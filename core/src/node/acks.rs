@@ -2,12 +2,11 @@
 
 use super::mail::CLOCK_SLACK_MS;
 use super::{Fault, Node};
-use crate::chat::State;
+use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
 use crate::store::{Carried, Durability, Standing, StoreError};
-use crate::time::Timestamp;
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
 pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
@@ -43,11 +42,13 @@ impl Node {
         proof: &AckProof,
     ) -> Result<(), Fault> {
         let id = proof.claimed_id();
-        if let Some(carried) = self.store.envelope(&id)? {
-            // The id binds stub and commitment: what fits a held envelope needs no signature.
-            return Ok(self.bury(now, &carried, proof, Some(link))?);
+        if self.store.envelope(&id)?.is_some() {
+            // The signature that came along may be anything: the proof that is passed on is made
+            // from the envelope itself.
+            return Ok(self.apply_ack(now, link, proof.ack().0)?);
         }
-        if self.store.tombstone(&id)?.is_some_and(|tombstone| tombstone.proof.is_some()) {
+        let tombstone = self.store.tombstone(&id)?;
+        if tombstone.as_ref().is_some_and(|tombstone| tombstone.proof.is_some()) {
             return Ok(());
         }
         let lifetime_s = proof.lifetime_s();
@@ -55,13 +56,24 @@ impl Node {
         if !is_possible || proof.verify().is_none() {
             return Err(Violation::Forged("acknowledgement").into());
         }
-        let whole_life_ms = u64::from(lifetime_s) * 1000;
+        let life_ms = i64::from(lifetime_s) * 1000;
+        let created = proof.created();
         let left_ms = if now.wall.is_plausible() {
-            Timestamp(proof.created().0 + whole_life_ms).since(now.wall).min(whole_life_ms)
+            (created.0 as i64 + life_ms - now.wall.0 as i64).min(life_ms)
         } else {
-            whole_life_ms
+            life_ms
         };
-        self.entomb(&id, Some(proof), now.steady + left_ms as i64 + TOMBSTONE_SLACK_MS)?;
+        // What is past by the calendar, or never had one, needs no vaccine: neighbours would teach it
+        // to each other for ever.
+        let forget = now.steady + left_ms + TOMBSTONE_SLACK_MS;
+        if forget <= now.steady {
+            return Ok(());
+        }
+        self.entomb(&id, Some(proof), None, forget)?;
+        if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
+            self.store.require(Durability::Power)?;
+            self.progress(now, message, State::Delivered)?;
+        }
         self.spread(proof, Some(link));
         Ok(())
     }
@@ -77,23 +89,30 @@ impl Node {
         if envelope.standing != Standing::Foreign {
             self.store.require(Durability::Power)?;
         }
-        self.entomb(&envelope.id, Some(proof), envelope.expires + TOMBSTONE_SLACK_MS)?;
+        self.entomb(&envelope.id, Some(proof), None, envelope.expires + TOMBSTONE_SLACK_MS)?;
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
+            if let Some(row) = self.store.message(message)?
+                && let Some(sequence) = row.card_sequence
+            {
+                self.store.set_contact_holds(row.contact, sequence)?;
+            }
         }
         self.spread(proof, from);
         Ok(())
     }
 
+    /// `message` is the own message that has expired: a late acknowledgement still counts.
     pub(super) fn entomb(
         &mut self,
         id: &crate::EnvelopeId,
         proof: Option<&AckProof>,
+        message: Option<MessageId>,
         forget: i64,
     ) -> Result<(), StoreError> {
         let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
-        self.tombstones += self.store.insert_tombstone(id, proof, forget)?;
+        self.tombstones += self.store.insert_tombstone(id, proof, message, forget)?;
         if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
             // In one sweep, so that a flood does not pay for each.
             self.tombstones -= self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;

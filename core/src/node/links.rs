@@ -8,14 +8,18 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
 use crate::routing::TransferOrder;
-use crate::store::{Durability, StoreError, Tombstone};
-use crate::sync::{Items, Reconciler, SyncFrame};
+use crate::store::{Durability, StoreError};
+use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
-const HANDSHAKE_TIMEOUT_MS: i64 = 20_000;
+/// Long enough for a handshake over the slowest radio, and for a reconciliation after it.
+const OPENING_MS: i64 = 20_000;
 const PROOF_DOMAIN: &[u8] = b"footpost/1 link proof";
-/// Wishes under way at once; what is offered beyond is found by the next reconciliation.
-const MAX_WANTED: usize = 65_536;
+/// A neighbour that does not bring what it has offered within this time is passed over.
+const WISH_MS: i64 = 60_000;
 
 impl Node {
     /// A transport has connected a neighbour. `link` was never used before.
@@ -30,7 +34,7 @@ impl Node {
     ) -> Result<(), StoreError> {
         let now = self.whole(|node| node.begin(now, Durability::Process))?;
         let seed = self.random_array();
-        let deadline = now.steady + HANDSHAKE_TIMEOUT_MS;
+        let deadline = now.steady + OPENING_MS;
         match Session::new(info, &self.epoch.link_secret, seed, deadline) {
             Ok(session) => drop(self.links.insert(link, session)),
             Err(violation) => tracing::warn!(link = link.0, %violation, "no handshake"),
@@ -89,6 +93,15 @@ impl Node {
         }
         let now = self.clock.advance(now);
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
+        let proofs = session.next_proofs();
+        if !proofs.is_empty() {
+            let mut found = Vec::with_capacity(proofs.len());
+            for id in proofs {
+                let tombstone = self.store.tombstone(&id)?;
+                found.extend(tombstone.and_then(|t| t.proof).map(|proof| proof.0));
+            }
+            session.push_control(&Frame::Acks { held: Vec::new(), proofs: found });
+        }
         let mut frame = session.poll_small();
         if frame.is_none() && session.closed.is_none() {
             while let Some(next) = session.next_transfer() {
@@ -119,14 +132,40 @@ impl Node {
         let orphans: Vec<u64> =
             self.wanted.iter().filter(|(_, link)| **link == lost).map(|(head, _)| *head).collect();
         for head in orphans {
-            self.wanted.remove(&head);
-            for (link, session) in &mut self.links {
-                if session.is_live() && session.passed_over.remove(&head) {
-                    session.push_want(head);
-                    self.wanted.insert(head, *link);
-                    break;
+            self.fetch_from_another(head);
+        }
+    }
+
+    /// Wishes that were not met in time.
+    pub(super) fn pass_over(&mut self, now: Moment) {
+        while let Some(&(until, head, link)) = self.wishes.front().filter(|w| w.0 <= now.steady) {
+            debug_assert!(until <= now.steady);
+            self.wishes.pop_front();
+            if self.wanted.get(&head) == Some(&link) {
+                if let Some(session) = self.links.get_mut(&link) {
+                    session.wished.remove(&head);
                 }
+                self.fetch_from_another(head);
             }
+        }
+    }
+
+    fn fetch_from_another(&mut self, head: u64) {
+        self.wanted.remove(&head);
+        let other = self.links.iter_mut().find_map(|(link, session)| {
+            let has_it = session.is_live() && session.passed_over.remove(&head);
+            has_it.then_some(*link)
+        });
+        if let Some(link) = other {
+            self.wish(link, head);
+        }
+    }
+
+    fn wish(&mut self, link: LinkId, head: u64) {
+        if let Some(session) = self.links.get_mut(&link).filter(|session| session.may_wish()) {
+            session.push_want(head);
+            self.wanted.insert(head, link);
+            self.wishes.push_back((self.clock.steady() + WISH_MS, head, link));
         }
     }
 
@@ -142,7 +181,7 @@ impl Node {
         match Frame::decode(&payload)? {
             Frame::Hello(hello) => self.receive_hello(link, hello),
             _ if session.hello.is_none() => Err(Violation::Unexpected("frame before hello").into()),
-            Frame::Proof { signature } => self.receive_proof(link, &signature),
+            Frame::Proof { mac } => self.receive_proof(link, &mac),
             Frame::Sync(body) => self.receive_sync(link, body),
             Frame::Envelope { age_s, total_bytes, first } => {
                 match session.reassembly.begin(age_s, total_bytes, first)? {
@@ -154,7 +193,7 @@ impl Node {
                 Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
                 None => Ok(()),
             },
-            Frame::Taken { short_ids } => Ok(self.taken(now, link, &short_ids)?),
+            Frame::Taken { heads } => Ok(self.taken(now, link, &heads)?),
             Frame::Acks { held, proofs } => {
                 for r in held {
                     self.apply_ack(now, link, r)?;
@@ -164,8 +203,8 @@ impl Node {
                 }
                 Ok(())
             }
-            Frame::Offer { short_ids } => Ok(self.receive_offer(link, &short_ids)?),
-            Frame::Want { short_ids } => Ok(self.receive_wants(link, &short_ids)?),
+            Frame::Offer { heads } => Ok(self.receive_offer(link, &heads)?),
+            Frame::Want { heads } => Ok(self.receive_wants(link, &heads)?),
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
                 Ok(())
@@ -212,15 +251,15 @@ impl Node {
         }
     }
 
-    /// All that is reconciled: envelopes by their ids, acknowledgements by the complement of theirs;
-    /// and what is never wanted again.
+    /// All that is reconciled: envelopes by their ids, acknowledgements as what ends them; and what
+    /// is never wanted again.
     fn items(&self) -> Result<Items, StoreError> {
         let mut held = self.store.envelope_ids()?;
         let mut unwanted = Vec::new();
         for (id, is_acknowledged) in self.store.tombstone_ids()? {
             unwanted.push(id);
             if is_acknowledged {
-                held.push(ack_item(id));
+                held.push(end_of(id));
             }
         }
         Ok(Items { held, unwanted })
@@ -233,22 +272,23 @@ impl Node {
         let free_bytes = self.config.max_carried_bytes.saturating_sub(self.foreign_bytes);
         // Who holds none but expired cards has lost sight.
         let usable = self.cards.iter().filter(|(card, _)| !card.has_expired(now.wall));
+        let mut marks: Vec<[u8; 8]> =
+            usable.take(MAX_MARKS).map(|(card, _)| card.target().link_mark(&hash, role)).collect();
+        // Neither how many cards there are nor how full the store is shall tell one node from another.
+        marks.resize_with(MAX_MARKS, || self.rng.next_u64().to_be_bytes());
         session.push_control(&Frame::Hello(Hello {
             version: VERSION,
             accepts_foreign: self.config.max_carried_bytes > 0,
-            free_kib: free_bytes / 1024,
+            free_kib: (free_bytes / 1024).checked_ilog2().map_or(0, |bits| 1 << bits),
             battery: 0,
-            marks: usable
-                .take(MAX_MARKS)
-                .map(|(card, _)| card.target().link_mark(&hash, role))
-                .collect(),
+            marks,
         }));
         self.events.push_back(Event::NeighbourUp { link });
         Ok(())
     }
 
-    /// A neighbour that shows the mark of a contact's card learns who this node is, by signature, so
-    /// that both are sure.
+    /// A neighbour that shows the mark of a contact's card learns who this node is, in a way that
+    /// only this contact can read: others may hold the card too.
     fn receive_hello(&mut self, link: LinkId, hello: Hello) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         if session.hello.is_some() {
@@ -261,24 +301,23 @@ impl Node {
         });
         session.hello = Some(hello);
         if let Some(contact) = marked {
-            let signature = self.key.sign(PROOF_DOMAIN, &[&hash, &[own_role as u8]]);
+            let pair = self.key.pair_key(&contact.identity);
             session.marked = Some(contact.id);
-            session.push_control(&Frame::Proof { signature });
+            session.push_control(&Frame::Proof { mac: link_proof(&pair, &hash, own_role) });
         }
         Ok(())
     }
 
-    fn receive_proof(&mut self, link: LinkId, signature: &[u8; 64]) -> Result<(), Fault> {
+    fn receive_proof(&mut self, link: LinkId, mac: &[u8; 32]) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
         let (_, their_role) = roles(session.info.role);
         // Somebody may know this node who is no contact of its own: their proof says nothing here.
         let Some(contact) = session.marked else { return Ok(()) };
         let Some(row) = self.store.contact(contact)? else { return Ok(()) };
-        if !row.identity.verify(PROOF_DOMAIN, &[&hash, &[their_role as u8]], signature) {
-            return Err(Violation::Forged("identity proof").into());
-        }
-        if session.contact.replace(contact).is_none() {
+        let expected = link_proof(&self.key.pair_key(&row.identity), &hash, their_role);
+        // Another holder of the contact's card can show its mark, and no more.
+        if bool::from(expected.ct_eq(mac)) && session.contact.replace(contact).is_none() {
             self.events.push_back(Event::NeighbourProven { link, contact });
         }
         Ok(())
@@ -309,29 +348,27 @@ impl Node {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
             session.push_transfer(TransferOrder::new(&envelope, contact));
-        } else if let Some(Tombstone { proof: Some(proof) }) =
-            self.store.tombstone(&EnvelopeId(ack_item(item)))?
-        {
-            session.push_ack_proof(proof);
+        } else {
+            session.push_proof(EnvelopeId(end_of(item)));
         }
         Ok(())
     }
 
     fn receive_offer(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
-        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         for &head in heads {
             if self.store.envelope_by_head(head)?.is_some() {
                 continue;
             }
-            if let Some(tombstone) = self.store.tombstone_by_head(head)? {
+            let tombstone = self.store.tombstone_by_head(head)?;
+            let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+            if let Some(tombstone) = tombstone {
                 if let Some(proof) = tombstone.proof {
                     session.push_held_ack(proof.ack().0);
                 }
             } else if self.wanted.contains_key(&head) {
                 session.passed_over.insert(head);
-            } else if self.wanted.len() < MAX_WANTED {
-                self.wanted.insert(head, link);
-                session.push_want(head);
+            } else {
+                self.wish(link, head);
             }
         }
         Ok(())
@@ -340,10 +377,10 @@ impl Node {
     /// Only what was offered is served: eight bytes must not buy 64 KiB of airtime again and again.
     fn receive_wants(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-        for head in
-            heads.iter().filter(|head| session.offered.remove(head)).copied().collect::<Vec<_>>()
-        {
-            if let Some(envelope) = self.store.envelope_by_head(head)? {
+        for &head in heads {
+            if session.take_offer(head)
+                && let Some(envelope) = self.store.envelope_by_head(head)?
+            {
                 session.push_transfer(TransferOrder::new(&envelope, session.contact));
             }
         }
@@ -371,8 +408,11 @@ fn roles(own: Role) -> (Role, Role) {
     }
 }
 
-/// The item that stands for the acknowledgement of an envelope, and the envelope that an
-/// acknowledgement's item stands for.
-fn ack_item(id: [u8; 32]) -> [u8; 32] {
-    id.map(|byte| !byte)
+/// Who is at the other end, under the key that only the two have.
+fn link_proof(pair_key: &[u8; 32], handshake_hash: &[u8; 32], role: Role) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(pair_key).expect("HMAC takes keys of any length");
+    mac.update(PROOF_DOMAIN);
+    mac.update(handshake_hash);
+    mac.update(&[role as u8]);
+    mac.finalize().into_bytes().into()
 }

@@ -1,21 +1,31 @@
 //! Mail: what is sent, what comes in, what is carried for others.
 
+use super::ratchet::{self, Lock};
 use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
+use crate::codec::DecodeError;
 use crate::envelope::{
-    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, SealError, Sealed, open, seal,
+    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, Sealed, seal,
 };
 use crate::event::Event;
+use crate::identity::{Card, Protection, Suite};
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
-    ContactRow, Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
+    Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
 };
 use crate::time::{DAY_MS, Timestamp};
 
 /// How far clocks may be apart before what depends on the calendar fails.
 pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
+
+/// A message that was opened here.
+struct Incoming {
+    opened: Opened,
+    writer: ContactId,
+    protection: Protection,
+}
 
 impl Node {
     /// Accepts `body` for the contact `to`: sealed, stored and durable when this returns.
@@ -30,11 +40,25 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        if contact.card.has_expired(now) {
-            return Err(SendError::CardExpired);
-        }
+        let aim = ratchet::aim(&contact, now)?;
+        let at = self.clock.advance(now);
+        let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
+        let card = self.card_for(&contact);
         let uuid = self.random_array();
-        let sealed = self.seal_for(&contact, uuid, body, priority, now)?;
+        let letter = Letter {
+            sender: &self.key,
+            recipient: &contact.identity,
+            target: &aim.target,
+            uuid,
+            body,
+            card: card.as_ref(),
+            reply: Some(&reply),
+            previous: aim.previous,
+            priority,
+            lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
+            tag_mode: self.config.tag_mode,
+        };
+        let sealed = seal(&letter, &self.epoch.postmark, now, &mut *self.rng)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
@@ -44,11 +68,17 @@ impl Node {
             sent: now,
             stored: now,
             state: State::Queued,
+            protection: aim.protection,
+            card_sequence: card.as_ref().map(Card::sequence),
         };
         Ok(self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
             // A random uuid repeats by nobody's doing in any universe's lifetime.
             let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
+            node.give_reply(to, &reply, new_reply)?;
+            if aim.is_reply {
+                node.store.count_sealed(to)?;
+            }
             node.dispatch(now, &sealed, message, to)?;
             node.events.push_back(Event::Progress { message, state: State::Queued });
             node.store.commit().map(|()| message)
@@ -74,29 +104,6 @@ impl Node {
         Ok(())
     }
 
-    fn seal_for(
-        &mut self,
-        contact: &ContactRow,
-        uuid: [u8; 16],
-        body: &Body,
-        priority: Priority,
-        now: Timestamp,
-    ) -> Result<Sealed, SealError> {
-        let card = self.card_for(contact);
-        let letter = Letter {
-            sender: &self.key,
-            recipient: &contact.identity,
-            target: contact.card.target(),
-            uuid,
-            body,
-            card: card.as_ref(),
-            priority,
-            lifetime_s: self.config.lifetime_s,
-            tag_mode: self.config.tag_mode,
-        };
-        seal(&letter, &self.epoch.postmark, now, &mut *self.rng)
-    }
-
     fn dispatch(
         &mut self,
         now: Moment,
@@ -119,9 +126,16 @@ impl Node {
         age_s: u32,
         bytes: &[u8],
     ) -> Result<(), Fault> {
-        let envelope = Envelope::parse(bytes)?;
+        let envelope = match Envelope::parse(bytes) {
+            // Nobody's fault: it is left to newer carriers.
+            Err(DecodeError::Unknown { .. }) => return Ok(()),
+            parsed => parsed?,
+        };
         let id = envelope.id();
         self.wanted.remove(&id.head());
+        if let Some(session) = self.links.get_mut(&link) {
+            session.wished.remove(&id.head());
+        }
         if self.store.envelope(&id)?.is_some() {
             self.say_taken(link, &id);
             return Ok(());
@@ -138,11 +152,9 @@ impl Node {
         if !is_acceptable(now, &envelope, age_s) {
             return Ok(());
         }
-        let born = now.steady - i64::from(age_s) * 1000;
-        match self.open_own(&envelope)? {
-            Some((opened, writer)) => {
-                self.receive(now, link, &envelope, id, born, &opened, writer)?;
-            }
+        let born = now.steady - believed_age_ms(now, &envelope, age_s);
+        match self.open_own(now, &envelope)? {
+            Some(incoming) => self.receive(now, link, &envelope, id, born, &incoming)?,
             None => self.carry(link, &envelope, id, born)?,
         }
         Ok(())
@@ -152,20 +164,23 @@ impl Node {
     /// mail from outside, and is carried on like it.
     fn open_own(
         &mut self,
+        now: Moment,
         envelope: &Envelope<'_>,
-    ) -> Result<Option<(Opened, ContactId)>, StoreError> {
-        let opened = self.cards.iter().find_map(|(card, secret)| {
-            let is_ours = secret.recognises(envelope);
-            let opened = is_ours.then(|| open(envelope, secret, &self.identity)).flatten()?;
-            Some((card.sequence(), opened))
-        });
-        let Some((sequence, opened)) = opened else { return Ok(None) };
+    ) -> Result<Option<Incoming>, StoreError> {
+        let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
-        let writer = self.writer(&opened.sender, opened.card.as_ref(), sequence)?;
-        Ok(writer.map(|writer| (opened, writer)))
+        let Some(writer) = self.writer(&opened.sender, opened.card.as_ref(), lock)? else {
+            return Ok(None);
+        };
+        self.turn(now, writer, lock, &opened)?;
+        let protection = match lock {
+            Lock::Card { .. } if envelope.suite() == Suite::XWing => Protection::XWing,
+            Lock::Card { .. } => Protection::CardSeed,
+            Lock::Reply { protection, .. } => protection,
+        };
+        Ok(Some(Incoming { opened, writer, protection }))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one journey's papers, all of them different")]
     fn receive(
         &mut self,
         now: Moment,
@@ -173,10 +188,10 @@ impl Node {
         envelope: &Envelope<'_>,
         id: EnvelopeId,
         born: SteadyMs,
-        opened: &Opened,
-        writer: ContactId,
+        incoming: &Incoming,
     ) -> Result<(), StoreError> {
-        self.store_message(now, opened, writer)?;
+        self.store_message(now, incoming)?;
+        let Incoming { opened, writer, .. } = incoming;
         let row = self.keep(envelope, id, Standing::Received, born, None)?;
         // Mail with little time left is acknowledged while that still helps.
         let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
@@ -184,26 +199,29 @@ impl Node {
         let release = now.steady + delay_ms.min(left_ms / 2);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
-        if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(writer)) {
+        if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(*writer)) {
             session.push_held_ack(opened.ack.0);
             return Ok(());
         }
-        self.say_taken(link, &id);
-        self.offer(&id, Some(link))
+        // From outside it is foreign mail: who would not have carried that says nothing.
+        if self.has_room(envelope.as_bytes().len() as u64) {
+            self.say_taken(link, &id);
+            self.offer(&id, Some(link))?;
+        }
+        Ok(())
     }
 
-    fn store_message(
-        &mut self,
-        now: Moment,
-        opened: &Opened,
-        writer: ContactId,
-    ) -> Result<(), StoreError> {
+    fn store_message(&mut self, now: Moment, incoming: &Incoming) -> Result<(), StoreError> {
+        let &Incoming { ref opened, writer, protection } = incoming;
         if let Body::Read(uuids) = &opened.body {
             for uuid in uuids {
                 if let Some(read) = self.store.message_by_uuid(writer, true, uuid)? {
                     self.progress(now, read.id, State::Read)?;
                 }
             }
+            return Ok(());
+        }
+        if !opened.body.is_for_people() {
             return Ok(());
         }
         let new = NewMessage {
@@ -215,6 +233,8 @@ impl Node {
             sent: opened.sent,
             stored: now.wall,
             state: State::Received,
+            protection,
+            card_sequence: None,
         };
         if let Some(message) = self.store.insert_message(&new)? {
             self.events.push_back(Event::Received { message, contact: writer });
@@ -245,13 +265,10 @@ impl Node {
         priority: Priority,
         expires: SteadyMs,
     ) -> Result<bool, StoreError> {
-        let (max_bytes, max_envelopes) =
-            (self.config.max_carried_bytes, self.config.max_carried_envelopes);
-        if size_bytes > max_bytes || max_envelopes == 0 {
+        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
             return Ok(false);
         }
-        while self.foreign_bytes + size_bytes > max_bytes || self.foreign_envelopes >= max_envelopes
-        {
+        while !self.has_room(size_bytes) {
             let Some(least) = self.store.least_useful_envelope()? else { return Ok(false) };
             if !routing::may_replace((priority as u8, expires), &least) {
                 return Ok(false);
@@ -260,6 +277,11 @@ impl Node {
             self.remove_envelope(&least)?;
         }
         Ok(true)
+    }
+
+    fn has_room(&self, size_bytes: u64) -> bool {
+        self.foreign_bytes + size_bytes <= self.config.max_carried_bytes
+            && self.foreign_envelopes < self.config.max_carried_envelopes
     }
 
     fn keep(
@@ -360,6 +382,18 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.store.message(id)?.map(Message::try_from).transpose()
+    }
+}
+
+/// An age is a claim. A great one must not kill young mail: where both clocks are plausible, no more
+/// is believed than the calendar allows.
+fn believed_age_ms(now: Moment, envelope: &Envelope<'_>, age_s: u32) -> i64 {
+    let claimed_ms = i64::from(age_s) * 1000;
+    let created = envelope.created();
+    if now.wall.is_plausible() && created.is_plausible() {
+        claimed_ms.min((now.wall.since(created) + DAY_MS) as i64)
+    } else {
+        claimed_ms
     }
 }
 

@@ -1,6 +1,7 @@
 //! Cards and contacts.
 
 use super::Node;
+use super::ratchet::{Lock, card_due};
 use crate::chat::{Contact, ContactError, ContactId};
 use crate::clock::Moment;
 use crate::identity::{
@@ -110,15 +111,21 @@ impl Node {
         Ok(self.store.contacts()?.into_iter().map(Contact::from).collect())
     }
 
-    /// The writer of a message that was opened with the own card `sequence`. A stranger whose card
-    /// came along becomes a contact; without a card nobody could answer them.
+    /// The writer of a message that `lock` has opened. A stranger whose card came along becomes a
+    /// contact; without a card nobody could answer them, and who uses a target that was given to
+    /// somebody else is nobody.
     pub(super) fn writer(
         &mut self,
         sender: &Identity,
         card: Option<&Card>,
-        sequence: u64,
+        lock: Lock,
     ) -> Result<Option<ContactId>, StoreError> {
         let known = self.store.contact_by_identity(sender)?;
+        if let Lock::Reply { contact, .. } = lock
+            && known.as_ref().map(|known| known.id) != Some(contact)
+        {
+            return Ok(None);
+        }
         let id = match (known, card) {
             (Some(contact), card) => {
                 if let Some(card) = card {
@@ -133,7 +140,10 @@ impl Node {
             }
             (None, None) => return Ok(None),
         };
-        self.store.set_contact_holds(id, sequence)?;
+        match lock {
+            Lock::Card { sequence, .. } => self.store.set_contact_holds(id, sequence)?,
+            Lock::Reply { .. } => {}
+        }
         Ok(Some(id))
     }
 
@@ -144,10 +154,15 @@ impl Node {
         Ok(())
     }
 
-    /// The own card for `contact`, unless they have shown to hold it.
+    /// The own card that goes along to `contact`: the short one until they are known to hold any,
+    /// then, once an issue is newer than theirs, its post-quantum one.
     pub(super) fn card_for(&self, contact: &ContactRow) -> Option<Card> {
-        let card = self.newest_card(Suite::XWing);
-        (contact.holds_sequence < card.sequence() as i64).then(|| card.clone())
+        let short = self.newest_card(Suite::X25519);
+        match contact.holds_sequence {
+            ..0 => Some(short.clone()),
+            held if held < short.sequence() as i64 => Some(self.newest_card(Suite::XWing).clone()),
+            _ => None,
+        }
     }
 
     fn newest_card(&self, suite: Suite) -> &Card {
@@ -185,7 +200,7 @@ impl Node {
                 relays: Vec::new(),
             };
             let card = Card::sign(draft, &self.key);
-            self.store.insert_own_card(&card, &secret)?;
+            self.store.insert_own_card(&card, &secret, card_due(now, expires))?;
             self.cards.insert(0, (card, secret));
         }
         Ok(())

@@ -19,6 +19,8 @@ struct Scene {
     node: Node,
     mallory: Noise,
     rng: ChaCha20Rng,
+    /// Whom [`Scene::send`] wrote to.
+    reader: Option<Node>,
 }
 
 impl Scene {
@@ -32,7 +34,8 @@ impl Scene {
         node.handle_link_up(NOW, LINK, info).unwrap();
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        let mut scene = Self { node, mallory: Noise::new(Role::Initiator, &[7; 32], seed), rng };
+        let mut scene =
+            Self { node, mallory: Noise::new(Role::Initiator, &[7; 32], seed), rng, reader: None };
         let first = scene.mallory.write(&[]).unwrap();
         scene.deliver(&first);
         let second = scene.sent().remove(0);
@@ -91,6 +94,8 @@ impl Scene {
             uuid: [1; 16],
             body: &Body::Text("not for you".into()),
             card: None,
+            reply: None,
+            previous: None,
             priority: Priority::Normal,
             lifetime_s,
             tag_mode: TagMode::Hidden,
@@ -104,6 +109,7 @@ impl Scene {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(3));
         let other = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
         let contact = self.node.add_contact(NOW, other.card(), "other").unwrap();
+        self.reader = Some(other);
         self.node.send(NOW, contact, &Body::Text(text.into()), Priority::Normal).unwrap()
     }
 
@@ -120,7 +126,7 @@ fn hello() -> Frame<'static> {
 #[test]
 fn order_is_kept() {
     let mut scene = Scene::new();
-    scene.say(&Frame::Want { short_ids: vec![1] });
+    scene.say(&Frame::Want { heads: vec![1] });
     assert_eq!(scene.verdict(), Some(Violation::Unexpected("frame before hello")));
 
     let mut scene = Scene::greeted();
@@ -201,22 +207,103 @@ fn only_what_was_offered_is_served_and_only_once() {
     let head = scene.node.carried(1).unwrap()[0].id.head();
     let len = |frames: Vec<Vec<u8>>| frames.iter().map(Vec::len).sum::<usize>();
     assert!(len(scene.sent()) < 100);
-    scene.say(&Frame::Want { short_ids: vec![head ^ 1, head] });
+    scene.say(&Frame::Want { heads: vec![head ^ 1, head] });
     assert!(len(scene.sent()) > 9000);
-    scene.say(&Frame::Want { short_ids: vec![head; 1000] });
+    scene.say(&Frame::Want { heads: vec![head; 1000] });
     assert!(scene.sent().is_empty());
 }
 
 #[test]
-fn a_neighbour_that_offers_without_end_is_bounded() {
+fn a_neighbour_that_offers_without_end_is_bounded_and_does_not_bar_others() {
     let mut scene = Scene::greeted();
+    let sealed = scene.foreign(NOW, 3600);
     for round in 0..100 {
-        let short_ids = (0..1024).map(|n| round * 1024 + n).collect();
-        scene.say(&Frame::Offer { short_ids });
+        let heads = (0..1024).map(|n| round * 1024 + n).collect();
+        scene.say(&Frame::Offer { heads });
     }
-    assert!(scene.node.wanted.len() <= 65_536);
+    assert!(scene.node.wanted.len() <= 4096);
     let asked: usize = scene.sent().iter().map(Vec::len).sum();
-    assert!(asked < 16_384 * 8 + 10_000, "{asked} bytes of wishes");
+    assert!(asked < 4096 * 8 + 10_000, "{asked} bytes of wishes");
+    // What it does not bring is asked again once its time is over.
+    let later = Timestamp(NOW.0 + 61_000);
+    assert_eq!(scene.node.poll_timeout().unwrap().map(|(at, _)| at <= later), Some(true));
+    scene.node.handle_timeout(later).unwrap();
+    scene.node.commit().unwrap();
+    assert!(scene.node.wanted.is_empty());
+    scene.say(&Frame::Offer { heads: vec![sealed.id.head()] });
+    assert!(scene.sent().iter().map(Vec::len).sum::<usize>() > 0);
+    scene.push(0, &sealed.bytes);
+    assert_eq!(scene.node.stats().foreign_envelopes, 1);
+}
+
+#[test]
+fn no_one_poisons_the_proofs_that_are_passed_on() {
+    let mut scene = Scene::greeted();
+    let sealed = scene.foreign(NOW, 3600);
+    scene.push(0, &sealed.bytes);
+    let mut proof = AckProof::new(&Envelope::parse(&sealed.bytes).unwrap(), &sealed.ack);
+    proof.0[120] ^= 1; // the postmark's signature
+    scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
+    let tombstone = scene.node.store.tombstone(&sealed.id).unwrap().unwrap();
+    assert_eq!(tombstone.proof.unwrap().verify(), Some(sealed.id));
+}
+
+#[test]
+fn an_old_proof_is_forgotten_on_time_and_a_very_old_one_not_taken() {
+    let mut scene = Scene::greeted();
+    for (age_days, tombstones) in [(300, 0), (30, 0), (3, 1)] {
+        let old = scene.foreign(Timestamp(NOW.0 - age_days * DAY_MS), 3600);
+        let proof = AckProof::new(&Envelope::parse(&old.bytes).unwrap(), &old.ack);
+        scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
+        assert_eq!((scene.verdict(), scene.node.stats().tombstones), (None, tombstones));
+    }
+    let forget = scene.node.store.next_forgetting().unwrap().unwrap();
+    assert!(forget < (NOW.0 + 4 * DAY_MS) as i64);
+}
+
+#[test]
+fn a_great_age_is_believed_as_far_as_the_calendar_goes() {
+    let mut scene = Scene::greeted();
+    let week_s = 7 * 24 * 3600;
+    let sealed = scene.foreign(NOW, week_s);
+    scene.push(week_s - 1, &sealed.bytes);
+    scene.node.handle_timeout(Timestamp(NOW.0 + 5 * DAY_MS)).unwrap();
+    scene.node.commit().unwrap();
+    assert_eq!(scene.node.stats().foreign_envelopes, 1);
+}
+
+#[test]
+fn what_a_later_version_made_is_left_without_blame() {
+    let mut scene = Scene::greeted();
+    let mut sealed = scene.foreign(NOW, 3600);
+    sealed.bytes[1] = 3; // a suite to come
+    scene.push(0, &sealed.bytes);
+    assert_eq!((scene.verdict(), scene.node.stats().foreign_envelopes), (None, 0));
+}
+
+#[test]
+fn a_late_acknowledgement_still_counts() {
+    let mut scene = Scene::greeted();
+    let message = scene.send("slow");
+    let carried = scene.node.carried(1).unwrap()[0].id;
+    let row = scene.node.store.envelope(&carried).unwrap().unwrap();
+    let bytes = scene.node.store.envelope_bytes(row.row).unwrap().unwrap();
+    let later = Timestamp(NOW.0 + 8 * DAY_MS);
+    scene.node.handle_timeout(later).unwrap();
+    scene.node.commit().unwrap();
+    let state = |scene: &Scene| scene.node.message(message).unwrap().unwrap().state;
+    assert_eq!(state(&scene), State::Expired);
+    // The recipient's acknowledgement comes back with somebody who met them in time.
+    let (_, secret) = scene.reader.as_ref().unwrap().cards.last().unwrap();
+    let envelope = Envelope::parse(&bytes).unwrap();
+    let reader = scene.reader.as_ref().unwrap().identity;
+    let ack = crate::open(&envelope, secret, &reader).unwrap().ack;
+    let proof = AckProof::new(&envelope, &ack);
+    let now = scene.node.clock.advance(later);
+    scene.node.store.require(Durability::Process).unwrap();
+    assert!(scene.node.apply_proof(now, LINK, &proof).is_ok());
+    scene.node.commit().unwrap();
+    assert_eq!(state(&scene), State::Delivered);
 }
 
 #[test]
@@ -225,13 +312,13 @@ fn nobody_carries_what_was_never_sent_to_them() {
     let message = scene.send("offered, not fetched");
     let head = scene.node.carried(1).unwrap()[0].id.head();
     scene.sent();
-    scene.say(&Frame::Taken { short_ids: vec![head] });
+    scene.say(&Frame::Taken { heads: vec![head] });
     assert_eq!(scene.verdict(), None);
     let state = |scene: &Scene| scene.node.message(message).unwrap().unwrap().state;
     assert_eq!(state(&scene), State::Queued);
-    scene.say(&Frame::Want { short_ids: vec![head] });
+    scene.say(&Frame::Want { heads: vec![head] });
     scene.sent();
-    scene.say(&Frame::Taken { short_ids: vec![head] });
+    scene.say(&Frame::Taken { heads: vec![head] });
     assert_eq!(state(&scene), State::Carried);
 }
 

@@ -2,10 +2,10 @@
 
 use super::acks::TOMBSTONE_SLACK_MS;
 use super::{Epoch, Node};
-use crate::chat::State;
+use crate::chat::{State, ratchet};
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
-use crate::link::{CloseReason, LinkId};
+use crate::link::CloseReason;
 use crate::store::{Durability, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -20,9 +20,12 @@ impl Node {
             node.expire(now)?;
             node.release_acks(now)?;
             node.tombstones -= node.store.forget_tombstones(now.steady)?;
-            node.time_out_handshakes(now);
+            node.time_out_openings(now);
+            node.pass_over(now);
+            node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
-        })
+        })?;
+        self.send_refreshes(now)
     }
 
     /// When this node wants [`Node::handle_timeout`] called next, and why.
@@ -30,17 +33,24 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn poll_timeout(&self) -> Result<Option<(Timestamp, Reason)>, StoreError> {
-        let handshake = self
+        let opening = self
             .links
             .values()
-            .filter(|session| !session.noise.is_established() && session.closed.is_none())
-            .map(|session| session.handshake_deadline)
+            .filter(|session| session.is_opening())
+            .map(|session| session.deadline)
             .min();
+        let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
+        let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
+        let wish = self.wishes.front().map(|(until, _, _)| *until);
         let steady = [
             (self.store.next_expiry()?, Reason::Expiry),
             (self.store.next_ack()?, Reason::Acknowledgement),
             (self.store.next_forgetting()?, Reason::Tombstone),
-            (handshake, Reason::Handshake),
+            (opening, Reason::Handshake),
+            (wish, Reason::Wish),
+            (due, Reason::Secret),
+            (dies, Reason::Secret),
+            (self.store.next_refresh()?, Reason::Refresh),
         ];
         let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);
         Ok(steady
@@ -52,7 +62,8 @@ impl Node {
 
     fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
         for envelope in self.store.expired_envelopes(now.steady)? {
-            self.entomb(&envelope.id, None, envelope.expires + TOMBSTONE_SLACK_MS)?;
+            let forget = envelope.expires + TOMBSTONE_SLACK_MS;
+            self.entomb(&envelope.id, None, envelope.message, forget)?;
             self.remove_envelope(&envelope)?;
             if let Some(message) = envelope.message {
                 self.store.require(Durability::Power)?;
@@ -71,15 +82,18 @@ impl Node {
         Ok(())
     }
 
-    fn time_out_handshakes(&mut self, now: Moment) {
-        let late: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, session)| {
-                !session.noise.is_established() && session.handshake_deadline <= now.steady
-            })
-            .map(|(link, _)| *link)
-            .collect();
+    /// A handshake that takes too long ends its link; a reconciliation that nobody continues frees
+    /// its memory.
+    fn time_out_openings(&mut self, now: Moment) {
+        let mut late = Vec::new();
+        for (link, session) in &mut self.links {
+            if session.is_opening() && session.deadline <= now.steady {
+                session.reconciler = None;
+                if !session.noise.is_established() {
+                    late.push(*link);
+                }
+            }
+        }
         for link in late {
             self.close(link, CloseReason::Timeout);
         }

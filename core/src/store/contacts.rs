@@ -1,8 +1,10 @@
 //! The people one knows.
 
-use super::{Store, StoreError, fixed};
+use super::{SteadyMs, Store, StoreError, fixed};
 use crate::chat::ContactId;
-use crate::identity::{Card, Identity};
+use crate::codec::Reader;
+use crate::envelope::Previous;
+use crate::identity::{Card, Identity, ReplyTarget};
 use rusqlite::{OptionalExtension, Row};
 
 pub(crate) struct ContactRow {
@@ -12,9 +14,19 @@ pub(crate) struct ContactRow {
     pub(crate) card: Card,
     pub(crate) verified: bool,
     pub(crate) holds_sequence: i64,
+    /// The newest target that the contact gave for answers.
+    pub(crate) reply: Option<ReplyTarget>,
+    /// Envelopes sealed to it.
+    pub(crate) sealed: u32,
+    /// What was sealed to the one before.
+    pub(crate) previous: Option<Previous>,
+    /// Messages from the contact since one came under X-Wing, and when that was.
+    pub(crate) since_pq: u32,
+    pub(crate) pq_at: Option<SteadyMs>,
 }
 
-const COLUMNS: &str = "SELECT id, identity, name, card, verified, holds_sequence FROM contacts";
+const COLUMNS: &str = "SELECT id, identity, name, card, verified, holds_sequence, reply_target, \
+     sealed, previous_counter, previous_sealed, since_pq, pq_steady FROM contacts";
 
 impl Store {
     pub(crate) fn insert_contact(&self, card: &Card, name: &str) -> Result<ContactId, StoreError> {
@@ -66,6 +78,77 @@ impl Store {
         Ok(())
     }
 
+    /// The contact has given a newer target: what was sealed to the last one is known from now on.
+    pub(crate) fn set_contact_reply(
+        &self,
+        id: ContactId,
+        reply: &ReplyTarget,
+        previous: Option<Previous>,
+    ) -> Result<(), StoreError> {
+        let (counter, sealed) = previous.map_or((None, 0), |p| (Some(p.counter as i64), p.sealed));
+        self.connection
+            .prepare_cached(
+                "UPDATE contacts SET reply_target = ?2, sealed = 0, previous_counter = ?3,
+                     previous_sealed = ?4 WHERE id = ?1",
+            )?
+            .execute((id.0, reply.encode(), counter, sealed))?;
+        Ok(())
+    }
+
+    /// The same target again, which has lost its claim to post-quantum protection.
+    pub(crate) fn set_contact_reply_classical(
+        &self,
+        id: ContactId,
+        reply: &ReplyTarget,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE contacts SET reply_target = ?2 WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute((id.0, reply.encode()))?;
+        Ok(())
+    }
+
+    /// An earlier need for a refresh stands until it is met.
+    pub(crate) fn set_refresh(
+        &self,
+        id: ContactId,
+        due: Option<SteadyMs>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE contacts SET refresh_steady =
+             CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(refresh_steady, ?2) END WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute((id.0, due))?;
+        Ok(())
+    }
+
+    pub(crate) fn due_refreshes(&self, now: SteadyMs) -> Result<Vec<ContactId>, StoreError> {
+        let sql = "SELECT id FROM contacts WHERE refresh_steady <= ?1 ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([now], |row| row.get(0).map(ContactId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn next_refresh(&self) -> Result<Option<SteadyMs>, StoreError> {
+        let sql = "SELECT min(refresh_steady) FROM contacts";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    pub(crate) fn count_sealed(&self, id: ContactId) -> Result<(), StoreError> {
+        let sql = "UPDATE contacts SET sealed = sealed + 1 WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute([id.0])?;
+        Ok(())
+    }
+
+    /// A message has come from the contact: under X-Wing at `pq`, or not.
+    pub(crate) fn count_protection(
+        &self,
+        id: ContactId,
+        pq: Option<SteadyMs>,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE contacts SET since_pq = CASE WHEN ?2 IS NULL THEN since_pq + 1 ELSE 0 END,
+             pq_steady = coalesce(?2, pq_steady) WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute((id.0, pq))?;
+        Ok(())
+    }
+
     pub(crate) fn set_contact_holds(&self, id: ContactId, sequence: u64) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
@@ -79,6 +162,8 @@ impl Store {
 fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
     let identity = fixed(row, 1)?;
     let card: Vec<u8> = row.get(3)?;
+    let reply: Option<Vec<u8>> = row.get(6)?;
+    let (previous, sealed): (Option<i64>, u32) = (row.get(8)?, row.get(9)?);
     Ok(ContactRow {
         id: ContactId(row.get(0)?),
         identity: Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?,
@@ -86,5 +171,16 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
         card: Card::from_store(&card).map_err(|_| StoreError::Corrupt)?,
         verified: row.get(4)?,
         holds_sequence: row.get(5)?,
+        reply: match reply {
+            Some(bytes) => {
+                let reply = ReplyTarget::decode(&mut Reader::new(&bytes));
+                Some(reply.map_err(|_| StoreError::Corrupt)?)
+            }
+            None => None,
+        },
+        sealed: row.get(7)?,
+        previous: previous.map(|counter| Previous { counter: counter.unsigned_abs(), sealed }),
+        since_pq: row.get(10)?,
+        pq_at: row.get(11)?,
     })
 }

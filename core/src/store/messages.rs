@@ -2,7 +2,8 @@
 
 use super::{Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId, State};
-use crate::envelope::READ;
+use crate::envelope::BETWEEN_ENGINES;
+use crate::identity::Protection;
 use crate::time::Timestamp;
 use rusqlite::{OptionalExtension, Row};
 
@@ -15,6 +16,9 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) sent: Timestamp,
     pub(crate) stored: Timestamp,
     pub(crate) state: State,
+    pub(crate) protection: Protection,
+    /// The own card that goes along.
+    pub(crate) card_sequence: Option<u64>,
 }
 
 pub(crate) struct MessageRow {
@@ -27,6 +31,8 @@ pub(crate) struct MessageRow {
     pub(crate) sent: Timestamp,
     pub(crate) stored: Timestamp,
     pub(crate) state: State,
+    pub(crate) protection: Protection,
+    pub(crate) card_sequence: Option<u64>,
     pub(crate) delivered: Option<Timestamp>,
     /// Neighbours that have stored it for this node, and how many of them are contacts.
     pub(crate) carriers: u32,
@@ -36,7 +42,8 @@ pub(crate) struct MessageRow {
 const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, \
      state, delivered_ms, \
      (SELECT count(*) FROM handovers WHERE message = messages.id), \
-     (SELECT count(contact) FROM handovers WHERE message = messages.id) FROM messages";
+     (SELECT count(contact) FROM handovers WHERE message = messages.id), \
+     protection, card_sequence FROM messages";
 
 impl Store {
     /// `None` where the message is there already.
@@ -48,8 +55,9 @@ impl Store {
             .connection
             .prepare_cached(
                 "INSERT INTO messages
-                 (contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+                 (contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state, protection,
+                  card_sequence)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
             )?
             .execute((
                 message.contact.0,
@@ -61,6 +69,8 @@ impl Store {
                 i64::try_from(message.sent.0).unwrap_or(i64::MAX),
                 message.stored.0 as i64,
                 message.state as u8,
+                message.protection as u8,
+                message.card_sequence.map(|sequence| sequence as i64),
             ))?;
         Ok((inserted > 0).then(|| MessageId(self.connection.last_insert_rowid())))
     }
@@ -82,15 +92,16 @@ impl Store {
         Ok(statement.query_row((contact.0, outgoing, uuid), message).optional()?)
     }
 
-    /// The newest `limit` messages before `before`, the oldest first; no read receipts.
+    /// The newest `limit` messages before `before`, the oldest first; nothing between engines.
     pub(crate) fn messages(
         &self,
         contact: Option<ContactId>,
         before: MessageId,
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
+        let [read, refresh] = BETWEEN_ENGINES;
         let sql = format!(
-            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind <> {READ}
+            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind NOT IN ({read}, {refresh})
              ORDER BY id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -135,7 +146,7 @@ impl Store {
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let time = |index| row.get::<_, i64>(index).map(|ms| Timestamp(ms.unsigned_abs()));
-    let state = row.get::<_, u8>(8)?;
+    let (state, protection) = (row.get::<_, u8>(8)?, row.get::<_, u8>(12)?);
     Ok(MessageRow {
         id: MessageId(row.get(0)?),
         contact: ContactId(row.get(1)?),
@@ -150,5 +161,8 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         delivered: row.get::<_, Option<i64>>(9)?.map(|ms| Timestamp(ms.unsigned_abs())),
         carriers: row.get(10)?,
         carrier_contacts: row.get(11)?,
+        protection: Protection::from_byte(protection)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(12, protection.into()))?,
+        card_sequence: row.get::<_, Option<i64>>(13)?.map(i64::unsigned_abs),
     })
 }

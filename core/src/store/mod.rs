@@ -6,13 +6,14 @@ mod contacts;
 mod envelopes;
 mod messages;
 mod own;
+mod targets;
 mod tombstones;
 
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
-pub(crate) use tombstones::Tombstone;
+pub(crate) use targets::OwnReply;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -85,7 +86,8 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_foundation.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;
@@ -96,6 +98,8 @@ pub(crate) struct Store {
     open: Option<Durability>,
     /// Whether a transaction was given up: memory and database may disagree from then on.
     is_abandoned: bool,
+    /// Whether a secret was deleted since the last commit: the log forgets it too.
+    needs_scrub: bool,
 }
 
 impl Store {
@@ -110,12 +114,12 @@ impl Store {
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = NORMAL;
              PRAGMA journal_size_limit = 8388608;
-             PRAGMA secure_delete = FAST;
+             PRAGMA secure_delete = ON;
              PRAGMA temp_store = MEMORY;
              PRAGMA foreign_keys = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut store = Self { connection, open: None, is_abandoned: false };
+        let mut store = Self { connection, open: None, is_abandoned: false, needs_scrub: false };
         store.migrate()?;
         Ok(store)
     }
@@ -164,6 +168,11 @@ impl Store {
         self.open.is_some()
     }
 
+    /// A secret is being destroyed: after the commit no older copy of it stays in the log.
+    pub(crate) fn scrub(&mut self) {
+        self.needs_scrub = true;
+    }
+
     /// Gives up the open transaction, and with it the store: half of an input is never kept.
     pub(crate) fn abandon(&mut self) {
         self.is_abandoned = true;
@@ -189,6 +198,9 @@ impl Store {
                  UPDATE own SET id = id;
                  PRAGMA synchronous = NORMAL;",
             )?;
+        }
+        if std::mem::take(&mut self.needs_scrub) {
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         Ok(())
     }

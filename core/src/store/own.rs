@@ -1,7 +1,7 @@
-//! The node's own row: identity, name, clock; and the cards it has issued.
+//! The node's own row: identity, name, clock.
 
 use super::{Store, StoreError, fixed};
-use crate::identity::{Card, IdentityKey, TargetSecret};
+use crate::identity::IdentityKey;
 use crate::time::Timestamp;
 use rusqlite::OptionalExtension;
 use zeroize::Zeroizing;
@@ -30,7 +30,8 @@ impl Store {
 
     pub(crate) fn insert_own(&self, own: &Own) -> Result<(), StoreError> {
         self.connection.execute(
-            "INSERT INTO own VALUES (1, ?1, ?2, ?3, ?4)",
+            "INSERT INTO own (id, identity_key, name, wall_seen_ms, steady_lead_ms)
+             VALUES (1, ?1, ?2, ?3, ?4)",
             (&*own.key.to_bytes(), &own.name, own.wall_seen.0 as i64, own.steady_lead_ms),
         )?;
         Ok(())
@@ -46,32 +47,5 @@ impl Store {
             .prepare_cached("UPDATE own SET wall_seen_ms = ?1, steady_lead_ms = ?2")?
             .execute((seen.0 as i64, steady_lead_ms))?;
         Ok(())
-    }
-
-    pub(crate) fn insert_own_card(
-        &self,
-        card: &Card,
-        secret: &TargetSecret,
-    ) -> Result<(), StoreError> {
-        self.connection.execute(
-            "INSERT INTO own_cards VALUES (?1, ?2, ?3)",
-            (card.sequence() as i64, secret.kem_secret.to_bytes().as_slice(), card.as_bytes()),
-        )?;
-        Ok(())
-    }
-
-    /// The newest first.
-    pub(crate) fn own_cards(&self) -> Result<Vec<(Card, TargetSecret)>, StoreError> {
-        let sql = "SELECT card, kem_secret FROM own_cards ORDER BY sequence DESC";
-        let mut statement = self.connection.prepare(sql)?;
-        let rows = statement
-            .query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Zeroizing::new(fixed(row, 1)?))))?;
-        rows.map(|row| {
-            let (card, secret) = row?;
-            let card = Card::from_store(&card).map_err(|_| StoreError::Corrupt)?;
-            let secret = TargetSecret::new(card.target().clone(), &secret);
-            Ok((card, secret))
-        })
-        .collect()
     }
 }

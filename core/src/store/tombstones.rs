@@ -2,6 +2,7 @@
 
 use super::envelopes::id_range;
 use super::{SteadyMs, Store, StoreError, fixed};
+use crate::chat::MessageId;
 use crate::envelope::{AckProof, EnvelopeId};
 use rusqlite::OptionalExtension;
 
@@ -9,6 +10,8 @@ use rusqlite::OptionalExtension;
 pub(crate) struct Tombstone {
     /// Of an acknowledged one; none of an expired.
     pub(crate) proof: Option<AckProof>,
+    /// The own message that an expired one carried.
+    pub(crate) message: Option<MessageId>,
 }
 
 impl Store {
@@ -18,12 +21,15 @@ impl Store {
         &self,
         id: &EnvelopeId,
         proof: Option<&AckProof>,
+        message: Option<MessageId>,
         forget: SteadyMs,
     ) -> Result<u64, StoreError> {
         let proof = proof.map(|proof| &proof.0[..]);
-        let sql = "INSERT INTO tombstones (id, proof, forget_steady) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO NOTHING";
-        let inserted = self.connection.prepare_cached(sql)?.execute((&id.0, proof, forget))?;
+        let message = message.map(|message| message.0);
+        let sql = "INSERT INTO tombstones (id, proof, message, forget_steady)
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let inserted = statement.execute((&id.0, proof, message, forget))?;
         if inserted == 0 && proof.is_some() {
             let sql = "UPDATE tombstones SET proof = ?2 WHERE id = ?1 AND proof IS NULL";
             self.connection.prepare_cached(sql)?.execute((&id.0, proof))?;
@@ -46,11 +52,15 @@ impl Store {
         low: [u8; 32],
         high: [u8; 32],
     ) -> Result<Option<Tombstone>, StoreError> {
-        let sql = "SELECT proof FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+        let sql = "SELECT proof, message FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let proof =
-            statement.query_row((low, high), |row| row.get::<_, Option<[u8; AckProof::LEN]>>(0));
-        Ok(proof.optional()?.map(|proof| Tombstone { proof: proof.map(AckProof) }))
+        let tombstone = statement.query_row((low, high), |row| {
+            Ok(Tombstone {
+                proof: row.get::<_, Option<[u8; AckProof::LEN]>>(0)?.map(AckProof),
+                message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+            })
+        });
+        Ok(tombstone.optional()?)
     }
 
     /// All ids, and whether each was acknowledged.

@@ -24,12 +24,14 @@ pub(crate) use reconciler::{Items, Reconciler};
 
 use siphasher::sip::SipHasher13;
 
-/// The id of an item within one session: SipHash-1-3 under the first half of the session's
-/// synchronisation key. The second half keys the coded symbols.
-pub(crate) fn short_id(sync_key: &[u8; 32], id: &[u8; 32]) -> u64 {
-    session_hashers(sync_key).0.hash(id)
+/// The item that ends another, as an acknowledgement ends an envelope: the complement of its id, so
+/// that each names the other. Who holds an item's end does not get the item.
+pub(crate) fn end_of(item: [u8; 32]) -> [u8; 32] {
+    item.map(|byte| !byte)
 }
 
+/// What makes the short ids of a session's items, and the checksums of its coded symbols:
+/// SipHash-1-3 under the two halves of the synchronisation key.
 fn session_hashers(sync_key: &[u8; 32]) -> (SipHasher13, SipHasher13) {
     let [a, b, c, d] = [0, 8, 16, 24].map(|at| {
         let mut word = [0; 8];

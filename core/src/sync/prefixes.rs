@@ -88,6 +88,10 @@ impl Prefixes {
             let mut gap = 0;
             while bits.take()? {
                 gap += 1;
+                // A gap beyond the width would wrap, and one list have two encodings.
+                if gap >> (u32::from(width) - low_bits) != 0 {
+                    return Err(invalid);
+                }
             }
             for _ in 0..low_bits {
                 gap = gap << 1 | u64::from(bits.take()?);

@@ -4,8 +4,9 @@ use super::frame::SyncFrame;
 use super::prefixes::{self, Prefixes};
 use super::riblt::{Coder, Decoder, Symbol};
 use super::sketch::Sketch;
-use super::{session_hashers, short_id};
+use super::{end_of, session_hashers};
 use crate::link::Violation;
+use siphasher::sip::SipHasher13;
 use std::ops::RangeInclusive;
 
 /// The largest set that is reconciled: what a hostile list or sketch may claim.
@@ -184,9 +185,16 @@ impl Reconciler {
         Ok(self.finish(push, &theirs, listed))
     }
 
-    /// `len` is the size of the set from which the wanted items are named.
-    fn finish(&mut self, push: Vec<[u8; 32]>, wanted: &[u64], len: usize) -> Step {
-        let wanted: Vec<u64> = wanted.iter().copied().filter(|&w| self.set.wants(w)).collect();
+    /// `theirs` is what the neighbour holds and this side does not, sorted; `len` the size of the set
+    /// from which wanted items are named.
+    fn finish(&mut self, mut push: Vec<[u8; 32]>, theirs: &[u64], len: usize) -> Step {
+        push.retain(|id| {
+            let end = self.set.short(&end_of(*id));
+            // Of an item and its end, the one that this side has done with is the item.
+            !contains(theirs, end) || contains(&self.set.unwanted, end)
+        });
+        let is_wanted = |short: &u64| !contains(&self.set.unwanted, *short);
+        let wanted: Vec<u64> = theirs.iter().copied().filter(is_wanted).collect();
         self.state = State::Finished;
         let width = usize::BITS - len.leading_zeros() + WANTED_SPARE_BITS;
         let replies = if wanted.is_empty() {
@@ -255,6 +263,7 @@ fn next_run(sent: usize) -> usize {
 /// One's own items, sorted by short id.
 #[derive(Debug)]
 struct ItemSet {
+    hasher: SipHasher13,
     coder: Coder,
     items: Vec<Item>,
     /// Short ids of what is never asked for, sorted.
@@ -269,18 +278,14 @@ struct Item {
 
 impl ItemSet {
     fn new(sync_key: &[u8; 32], items: Items) -> Self {
-        let mut unwanted: Vec<u64> =
-            items.unwanted.iter().map(|id| short_id(sync_key, id)).collect();
+        let (hasher, checks) = session_hashers(sync_key);
+        let mut unwanted: Vec<u64> = items.unwanted.iter().map(|id| hasher.hash(id)).collect();
         unwanted.sort_unstable();
-        let mut items: Vec<Item> = items
-            .held
-            .into_iter()
-            .take(MAX_ITEMS)
-            .map(|id| Item { short: short_id(sync_key, &id), id })
-            .collect();
+        let held = items.held.into_iter().take(MAX_ITEMS);
+        let mut items: Vec<Item> = held.map(|id| Item { short: hasher.hash(&id), id }).collect();
         items.sort_unstable();
         items.dedup();
-        Self { coder: Coder::new(session_hashers(sync_key).1), items, unwanted }
+        Self { hasher, coder: Coder::new(checks), items, unwanted }
     }
 
     fn len(&self) -> usize {
@@ -298,10 +303,8 @@ impl ItemSet {
         self.len() + 8
     }
 
-    /// `short` may be cut to [`LIST_WIDTH`] bits.
-    fn wants(&self, short: u64) -> bool {
-        let at = self.unwanted.partition_point(|&unwanted| unwanted < short);
-        self.unwanted.get(at).is_none_or(|&unwanted| (unwanted ^ short) >> (64 - LIST_WIDTH) != 0)
+    fn short(&self, id: &[u8; 32]) -> u64 {
+        self.hasher.hash(id)
     }
 
     fn holds(&self, prefix: u64, width: u8) -> bool {
@@ -315,4 +318,11 @@ impl ItemSet {
         let same = move |item: &&Item| (item.short ^ prefix) >> (64 - width) == 0;
         from.iter().take_while(same).map(|item| item.id)
     }
+}
+
+/// Whether a sorted list has this short id; either may be cut to [`LIST_WIDTH`] bits.
+fn contains(sorted: &[u64], short: u64) -> bool {
+    let cut = short >> (64 - LIST_WIDTH);
+    let at = sorted.partition_point(|&other| other >> (64 - LIST_WIDTH) < cut);
+    sorted.get(at).is_some_and(|&other| other >> (64 - LIST_WIDTH) == cut)
 }

@@ -41,7 +41,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     assert_eq!(relay.stats().foreign_envelopes, count as u64, "all was carried");
     vec![Figure {
         name: "relay_ratio".to_owned(),
-        note: comparison.note(PORTION as u32),
+        note: format!("{}, {envelope_bytes} B each", comparison.note(PORTION as u32)),
         summary: comparison.ratio,
         unit: Unit::Ratio,
         goal: Goal::AtMost(1.5),

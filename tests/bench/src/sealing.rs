@@ -98,6 +98,8 @@ impl Ours {
             uuid: [7; 16],
             body: &self.body,
             card: None,
+            reply: None,
+            previous: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
             tag_mode: TagMode::Hidden,

@@ -25,7 +25,13 @@ fn check(frame: &Frame<'_>) {
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
-    (1..=u8::MAX, any::<bool>(), 0..=VARINT_MAX, 0..=BATTERY_MAX, vec(any::<[u8; 8]>(), 0..=16))
+    (
+        1..=u8::MAX,
+        any::<bool>(),
+        0..=VARINT_MAX,
+        0..=BATTERY_MAX,
+        vec(any::<[u8; 8]>(), 0..=MAX_MARKS),
+    )
         .prop_map(|(version, accepts_foreign, free_kib, battery, marks)| Hello {
             version,
             accepts_foreign,
@@ -55,19 +61,19 @@ proptest! {
 
     #[test]
     fn lists_round_trip(
-        short_ids in vec(any::<u64>(), 0..100),
+        heads in vec(any::<u64>(), 0..100),
         held in vec(array(), 0..20),
         proofs in vec(array(), 0..5),
     ) {
-        check(&Frame::Taken { short_ids: short_ids.clone() });
-        check(&Frame::Offer { short_ids: short_ids.clone() });
-        check(&Frame::Want { short_ids });
+        check(&Frame::Taken { heads: heads.clone() });
+        check(&Frame::Offer { heads: heads.clone() });
+        check(&Frame::Want { heads });
         check(&Frame::Acks { held, proofs });
     }
 
     #[test]
-    fn small_frames_round_trip(signature in array(), reason: u8) {
-        check(&Frame::Proof { signature });
+    fn small_frames_round_trip(mac in array(), reason: u8) {
+        check(&Frame::Proof { mac });
         check(&Frame::Bye { reason });
     }
 
@@ -89,8 +95,8 @@ proptest! {
 
     #[test]
     fn what_is_said_to_fit_fits(payload in 0..65_519_usize, held in 0..2_000_usize, proofs in 0..500_usize) {
-        let ids = short_ids_that_fit(payload);
-        let want = encoded(&Frame::Want { short_ids: vec![0; ids] });
+        let ids = heads_that_fit(payload);
+        let want = encoded(&Frame::Want { heads: vec![0; ids] });
         prop_assert!(ids == 0 || want.len() <= payload);
         let (held, proofs) = acks_that_fit(payload, held, proofs);
         let acks = Frame::Acks { held: vec![[0; 32]; held], proofs: vec![[0; 176]; proofs] };
@@ -101,7 +107,7 @@ proptest! {
 #[test]
 fn full_lists_fit_the_largest_message() {
     let full = MAX_PAYLOAD_BYTES;
-    assert_eq!(short_ids_that_fit(full), MAX_SHORT_IDS);
+    assert_eq!(heads_that_fit(full), MAX_HEADS);
     assert_eq!(acks_that_fit(full, 9_999, 9_999), (MAX_HELD_ACKS, MAX_PROVEN_ACKS));
     let acks = Frame::Acks {
         held: vec![[1; 32]; MAX_HELD_ACKS],
@@ -155,7 +161,7 @@ fn arrays<const N: usize>(value: &Value) -> Vec<[u8; N]> {
 /// The frame that a vector describes; `bytes` holds its byte strings.
 fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
     let number = |field: &str| frame[field].as_u64().unwrap();
-    let short_ids = || arrays(&frame["short_ids"]).into_iter().map(u64::from_be_bytes).collect();
+    let heads = || arrays(&frame["heads"]).into_iter().map(u64::from_be_bytes).collect();
     match frame["kind"].as_str().unwrap() {
         "hello" => Frame::Hello(Hello {
             version: number("version") as u8,
@@ -164,7 +170,7 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             battery: number("battery") as u8,
             marks: arrays(&frame["marks"]),
         }),
-        "proof" => Frame::Proof { signature: hex(&frame["signature"]).try_into().unwrap() },
+        "proof" => Frame::Proof { mac: hex(&frame["mac"]).try_into().unwrap() },
         "sync" => Frame::Sync(bytes),
         "envelope" => Frame::Envelope {
             age_s: number("age_s") as u32,
@@ -172,10 +178,10 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             first: bytes,
         },
         "envelope_part" => Frame::EnvelopePart { bytes },
-        "taken" => Frame::Taken { short_ids: short_ids() },
+        "taken" => Frame::Taken { heads: heads() },
         "acks" => Frame::Acks { held: arrays(&frame["held"]), proofs: arrays(&frame["proofs"]) },
-        "offer" => Frame::Offer { short_ids: short_ids() },
-        "want" => Frame::Want { short_ids: short_ids() },
+        "offer" => Frame::Offer { heads: heads() },
+        "want" => Frame::Want { heads: heads() },
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),

@@ -79,6 +79,7 @@ CREATE TABLE tombstones (
     row           INTEGER PRIMARY KEY,
     id            BLOB    NOT NULL UNIQUE,
     proof         BLOB,
+    message       INTEGER REFERENCES messages (id),  -- own and expired: what it carried
     forget_steady INTEGER NOT NULL
 );
 CREATE INDEX tombstones_forget ON tombstones (forget_steady);

@@ -1,0 +1,253 @@
+//! What can be asked on the command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use footpost_core::MAX_NAME_BYTES;
+use std::{net::SocketAddr, path::PathBuf};
+
+const HELP: &str = "\
+Profiles: each has a directory with its identity, contacts and messages: DIR, else
+$FOOTPOST_DIR, else footpost/NAME in $XDG_DATA_HOME (~/.local/share).
+
+Exit codes:
+  0  done
+  1  what was asked for failed, or is not there
+  2  wrong usage or input
+  3  the profile cannot be used: none there, in use, full, read-only, damaged
+  4  the running node or the network could not be reached
+
+With --json, commands print one object, and lists and streams one object a line. Times end in
+_ms (milliseconds since 1970, UTC), sizes in _bytes.";
+
+/// Messages that travel from phone to phone: sealed, without servers.
+#[derive(Debug, Parser)]
+#[command(name = "footpost", version, after_help = HELP, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Use the profile of this name [default: default]
+    #[arg(long, global = true, conflicts_with = "dir")]
+    pub(crate) profile: Option<String>,
+    /// Use the profile in this directory
+    #[arg(long, global = true)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a profile: an identity, and a store for its messages
+    #[command(after_help = "JSON: dir, address, name")]
+    Init(Init),
+    /// Show your card, as a link and a QR code, for others to add
+    #[command(after_help = "JSON: link, address, name, expires_ms")]
+    Id(Id),
+    /// Add, list and verify contacts
+    Contact {
+        #[command(subcommand)]
+        command: ContactCommand,
+    },
+    /// Send a message; it waits until there is a way
+    #[command(after_help = "JSON: id, state")]
+    Send(Send),
+    /// Show new messages
+    #[command(
+        after_help = "JSON: id, contact, outgoing, text, sent_ms, stored_ms, state,\n      delivered_ms, carriers, carrier_contacts"
+    )]
+    Inbox(Inbox),
+    /// Show how far your messages have come, the store and the neighbours
+    #[command(
+        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, sent, sent_bytes,\n      received_bytes, messages (as inbox has them)"
+    )]
+    Status(Status),
+    /// List the envelopes on board, with all that a carrier can see of them
+    #[command(
+        after_help = "JSON: id, own, suite, priority, created_ms, lifetime_s, mailbox_tag, postmark_key,\n      size_bytes"
+    )]
+    Carried,
+    /// Run the node, until stopped: it meets others, and carries mail
+    #[command(
+        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, link, reason, events"
+    )]
+    Run(Run),
+    /// Talk with a contact, line by line, until the end of input
+    #[command(
+        after_help = "JSON: messages, as inbox has them, whenever one is new or has come further"
+    )]
+    Chat(Chat),
+    /// Watch a message travel between two people who are never online together
+    #[command(
+        after_help = "JSON: ok, ms, steps (name, ok, ms, error), legs (name, ms, bytes), bytes_on_wire,\n      copies_left"
+    )]
+    Demo(Demo),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Init {
+    /// Your name, as your card shows it
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Id {
+    /// Print the QR code even where output is not a terminal
+    #[arg(long)]
+    pub(crate) qr: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactCommand {
+    /// Add somebody by their card, or take their newer card
+    #[command(after_help = "JSON: name, address, verified, protection, card_expires_ms")]
+    Add(ContactAdd),
+    /// List contacts
+    #[command(after_help = "JSON: name, address, verified, protection, card_expires_ms")]
+    List,
+    /// Compare safety numbers with a contact, and note that they agree
+    #[command(after_help = "JSON: contact, safety_number, verified")]
+    Verify(ContactVerify),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ContactAdd {
+    /// A “footpost:” link, a file with one, or - for standard input
+    pub(crate) card: String,
+    /// Your name for them [default: the name on the card]
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ContactVerify {
+    /// Name or address
+    pub(crate) contact: String,
+    /// The numbers agree: ask nothing
+    #[arg(long, conflicts_with = "show")]
+    pub(crate) yes: bool,
+    /// Only show the safety number
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Send {
+    /// Name or address of a contact
+    pub(crate) to: String,
+    /// The message [default: standard input]
+    pub(crate) text: Option<String>,
+    /// How urgently others should carry it
+    #[arg(long, value_enum, default_value_t = Priority::Normal)]
+    pub(crate) priority: Priority,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Priority {
+    Low,
+    Normal,
+    Urgent,
+}
+
+impl From<Priority> for footpost_core::Priority {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Normal => Self::Normal,
+            Priority::Urgent => Self::Urgent,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inbox {
+    /// Show old messages too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Leave new messages new
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Status {
+    /// Show all messages that you sent, not the newest 20
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// Listen on this address [default: all, any free port]
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Keep this neighbour connected; may be repeated
+    #[arg(long = "peer", value_name = "IP:PORT", value_parser = address)]
+    pub(crate) peers: Vec<SocketAddr>,
+    /// Neither look for neighbours on the local network nor be found there
+    #[arg(long)]
+    pub(crate) no_lan: bool,
+    /// Carry so many MiB of other people's mail [default: 64]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
+    pub(crate) carry_mb: Option<u64>,
+    /// Acknowledge within so many seconds; a longer time hides better who received [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub(crate) ack_delay_s: Option<u64>,
+    /// Stop at the end of standard input too, so that no child outlives its parent.
+    #[arg(long, hide = true)]
+    pub(crate) stop_at_eof: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Chat {
+    /// Name or address of a contact
+    pub(crate) with: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// Leave the three databases in this new directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// A name as the engine takes it.
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > MAX_NAME_BYTES || text.contains(char::is_control) {
+        return Err(format!("a name has 1 to {MAX_NAME_BYTES} bytes and no control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an address is IP:PORT, such as 192.0.2.7:4433 or [2001:db8::7]:4433".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_name_ip_and_port() {
+        assert!(address("127.0.0.1:0").is_ok() && address("[::1]:4433").is_ok());
+        for bad in ["", "localhost", "127.0.0.1", "::1:4433x", "127.0.0.1:70000"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_printable() {
+        assert!(name("Zoë").is_ok());
+        for bad in ["", "a\nb", "\u{1b}[31m", &"x".repeat(MAX_NAME_BYTES + 1)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

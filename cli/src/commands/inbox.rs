@@ -1,0 +1,41 @@
+//! `footpost inbox`
+
+use super::shown;
+use crate::{
+    args::Inbox,
+    control::{Client, Folder, MessageView, Request},
+    failure::Failure,
+    output::{Output, printable, when},
+    profile::Profile,
+};
+use footpost_core::State;
+
+/// Seen messages told to the node at once: the request must fit its line.
+const SEEN_AT_ONCE: usize = 1000;
+
+pub(crate) fn inbox(profile: &Profile, args: &Inbox, out: Output) -> Result<(), Failure> {
+    let mut client = Client::reach(profile)?;
+    let folder = if args.all { Folder::Received } else { Folder::New };
+    let messages = client.messages(folder, None, None)?;
+    if messages.is_empty() {
+        return out.say(if args.all { "No messages." } else { "No new messages." });
+    }
+    for message in &messages {
+        out.fact(message, text)?;
+    }
+    // Only what was really printed counts as seen.
+    if !args.keep {
+        let new = messages.iter().filter(|message| message.state == State::Received);
+        let ids: Vec<i64> = new.map(|message| message.id).collect();
+        for messages in ids.chunks(SEEN_AT_ONCE) {
+            client.ask(Request::MarkSeen { messages: messages.to_vec() })?;
+        }
+    }
+    Ok(())
+}
+
+fn text(message: &MessageView) -> String {
+    let new = if message.state == State::Received { " · new" } else { "" };
+    let body = shown(message.text.as_deref()).replace('\n', "\n  ");
+    format!("{} · {}{new}\n  {body}", printable(&message.contact), when(message.sent_ms))
+}

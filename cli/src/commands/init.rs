@@ -1,0 +1,35 @@
+//! `footpost init`
+
+use crate::{
+    args::Init,
+    control::{Client, Reply, Request, misunderstood},
+    failure::Failure,
+    output::Output,
+    profile::Profile,
+};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Made {
+    dir: String,
+    address: String,
+    name: Option<String>,
+}
+
+pub(crate) fn init(profile: &Profile, args: &Init, out: Output) -> Result<(), Failure> {
+    profile.create()?;
+    let mut client = Client::reach(profile)?;
+    if let Some(name) = args.name.clone() {
+        client.ask(Request::SetName { name })?;
+    }
+    let Reply::Card(card) = client.ask(Request::Card)? else { return Err(misunderstood()) };
+    let dir = profile.dir().display().to_string();
+    out.fact(&Made { dir, address: card.address, name: card.name }, |made| {
+        let footpost = profile.invocation();
+        format!(
+            "Made a profile in {}\nAddress  {}\n\nNext: `{footpost} id` shows your card to others; \
+             `{footpost} contact add` adds theirs.",
+            made.dir, made.address
+        )
+    })
+}

@@ -1,0 +1,64 @@
+//! What the commands do, one file each.
+
+mod carried;
+mod chat;
+pub(crate) mod contact;
+mod id;
+mod inbox;
+mod init;
+mod run;
+mod send;
+mod status;
+
+pub(crate) use carried::{carried, priority, short, suite};
+pub(crate) use chat::chat;
+pub(crate) use id::id;
+pub(crate) use inbox::inbox;
+pub(crate) use init::init;
+pub(crate) use run::run;
+pub(crate) use send::send;
+pub(crate) use status::{Report, status};
+
+use crate::{
+    failure::{Exit, Failure},
+    output::printable,
+};
+use footpost_core::{MAX_ENVELOPE_BYTES, State};
+use std::io::Read;
+
+/// Text from a file or standard input; nothing longer than an envelope is read.
+fn read_text(from: impl Read, what: &str) -> Result<String, Failure> {
+    let fail = |why: &str| Failure::new(Exit::Usage, format!("cannot read {what}: {why}"));
+    let mut text = Vec::new();
+    let read = from.take(MAX_ENVELOPE_BYTES as u64 + 1).read_to_end(&mut text);
+    read.map_err(|error| fail(&error.to_string()))?;
+    if text.len() > MAX_ENVELOPE_BYTES {
+        return Err(fail(&format!("it is longer than {MAX_ENVELOPE_BYTES} bytes: shorten it")));
+    }
+    String::from_utf8(text).map_err(|_| fail("it is not text (UTF-8)"))
+}
+
+/// A message as people read it: what this version cannot show, it says so.
+fn shown(text: Option<&str>) -> String {
+    text.map_or_else(|| "(of a kind that this version cannot show)".to_owned(), printable)
+}
+
+/// How far a sent message has come.
+fn progress(state: State, carriers: u32, carrier_contacts: u32) -> String {
+    match state {
+        State::Queued => "queued".to_owned(),
+        State::Carried => {
+            let contacts = match carrier_contacts {
+                1 => "1 of them a contact".to_owned(),
+                some => format!("{some} of them contacts"),
+            };
+            format!("carried by {carriers} ({contacts})")
+        }
+        State::Handed => "handed over".to_owned(),
+        State::Expired => "expired".to_owned(),
+        State::Delivered => "delivered".to_owned(),
+        State::Read => "read".to_owned(),
+        State::Received => "new".to_owned(),
+        State::Seen => "seen".to_owned(),
+    }
+}

@@ -1,0 +1,48 @@
+//! `footpost send`
+
+use super::read_text;
+use crate::{
+    args::Send,
+    control::{Client, Reply, Request, misunderstood},
+    failure::Failure,
+    output::{Output, printable},
+    profile::Profile,
+};
+use footpost_core::State;
+use serde::Serialize;
+use std::io;
+
+#[derive(Serialize)]
+struct Sent {
+    id: i64,
+    state: State,
+}
+
+pub(crate) fn send(profile: &Profile, args: Send, out: Output) -> Result<(), Failure> {
+    profile.check()?;
+    let text = match args.text {
+        Some(text) => text,
+        None => without_last_newline(read_text(io::stdin().lock(), "the message")?),
+    };
+    let mut client = Client::reach(profile)?;
+    let request = Request::Send { to: args.to.clone(), text, priority: args.priority.into() };
+    let Reply::Sent { id, state } = client.ask(request)? else { return Err(misunderstood()) };
+    out.fact(&Sent { id, state }, |sent| {
+        let next = match client {
+            Client::Running(_) => String::new(),
+            Client::Opened(_) => format!("; it leaves with `{} run`", profile.invocation()),
+        };
+        format!("Message {} to {} is queued{next}", sent.id, printable(&args.to))
+    })
+}
+
+/// The newline that ends the last line is the shell's, not the writer's.
+fn without_last_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}

@@ -1,0 +1,120 @@
+//! `footpost status`
+
+use super::{progress, shown};
+use crate::{
+    args::Status,
+    control::{
+        Client, Folder, MessageView, NeighbourView, Reply, Request, StatusView, misunderstood,
+    },
+    failure::Failure,
+    output::{Output, bytes, printable, table, when},
+    profile::Profile,
+};
+use footpost_core::{CostClass, State};
+use serde::{Deserialize, Serialize};
+
+const NEWEST: usize = 20;
+/// Of each message only the beginning is shown, in characters.
+const GLIMPSE: usize = 32;
+
+/// What `footpost status` tells.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Report {
+    #[serde(flatten)]
+    pub(crate) status: StatusView,
+    /// Sent ones, the oldest first.
+    pub(crate) messages: Vec<MessageView>,
+}
+
+pub(crate) fn status(profile: &Profile, args: &Status, out: Output) -> Result<(), Failure> {
+    let mut client = Client::reach(profile)?;
+    let Reply::Status(status) = client.ask(Request::Status)? else { return Err(misunderstood()) };
+    let limit = (!args.all).then_some(NEWEST);
+    let messages = client.messages(Folder::Sent, None, limit)?;
+    out.fact(&Report { status, messages }, |report| {
+        let sections =
+            [node(&report.status), neighbours(&report.status.neighbours), sent(&report.messages)];
+        sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n")
+    })
+}
+
+fn node(status: &StatusView) -> String {
+    let name = status.name.as_deref().map(printable);
+    let node = match status.listen {
+        Some(listen) => format!("running, on {listen}"),
+        None => "not running".to_owned(),
+    };
+    let envelopes = match status.foreign_envelopes {
+        1 => "1 envelope".to_owned(),
+        count => format!("{count} envelopes"),
+    };
+    let carried = format!(
+        "{envelopes} of others, {} of {}",
+        bytes(status.foreign_bytes),
+        bytes(status.max_foreign_bytes)
+    );
+    let rows = [
+        ["Name".to_owned(), name.unwrap_or_else(|| "none".to_owned())],
+        ["Address".to_owned(), status.address.clone()],
+        ["Node".to_owned(), node],
+        ["Carrying".to_owned(), carried],
+        [
+            "Traffic".to_owned(),
+            format!("{} out, {} in", bytes(status.sent_bytes), bytes(status.received_bytes)),
+        ],
+    ];
+    let is_silent = !status.running;
+    table(rows.split_at(if is_silent { 4 } else { 5 }).0)
+}
+
+fn neighbours(neighbours: &[NeighbourView]) -> String {
+    if neighbours.is_empty() {
+        return String::new();
+    }
+    let row = |neighbour: &NeighbourView| {
+        let way = match neighbour.cost {
+            CostClass::Lan => "local network",
+            CostClass::Wifi => "Wi-Fi",
+            CostClass::Ble => "Bluetooth",
+            CostClass::Internet => "internet",
+            CostClass::Metered => "internet, metered",
+        };
+        let room = if neighbour.accepts_foreign {
+            format!("carries for others, {} free", bytes(neighbour.free_kib.saturating_mul(1024)))
+        } else {
+            "carries for nobody".to_owned()
+        };
+        let who = neighbour.contact.as_deref().map_or("somebody".to_owned(), printable);
+        [format!("  {who}"), way.to_owned(), room]
+    };
+    let rows: Vec<_> = neighbours.iter().map(row).collect();
+    format!("Neighbours\n{}", table(&rows))
+}
+
+fn sent(messages: &[MessageView]) -> String {
+    if messages.is_empty() {
+        return String::new();
+    }
+    let row = |message: &MessageView| {
+        let state = progress(message.state, message.carriers, message.carrier_contacts);
+        let at = match (message.state, message.delivered_ms) {
+            (State::Delivered, Some(at)) => format!(" {}", when(at)),
+            _ => String::new(),
+        };
+        [
+            format!("  {}", message.id),
+            printable(&message.contact),
+            when(message.sent_ms),
+            format!("{state}{at}"),
+            glimpse(&shown(message.text.as_deref())),
+        ]
+    };
+    let rows: Vec<_> = messages.iter().map(row).collect();
+    format!("Sent\n{}", table(&rows))
+}
+
+fn glimpse(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let start: String = line.chars().take(GLIMPSE).collect();
+    if start.len() < text.len() { format!("“{start}…”") } else { format!("“{start}”") }
+}

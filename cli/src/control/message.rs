@@ -1,0 +1,232 @@
+//! What is asked of a node and what it answers; also the facts that `--json` prints.
+
+use crate::failure::Failure;
+use data_encoding::HEXLOWER;
+use footpost_core::{
+    CarriedEnvelope, Contact, ContactId, CostClass, Message, Priority, Protection, Role, State,
+    Suite, Traffic,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// The longest line either way, in bytes. A page of messages stays below.
+pub(crate) const MAX_LINE_BYTES: u64 = 1024 * 1024;
+
+/// What a node can be asked. Contacts go by their name or address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// One's own card.
+    Card,
+    /// Put this name on one's own cards.
+    SetName {
+        name: String,
+    },
+    /// Add the card's owner, under the name on the card if none is given.
+    AddContact {
+        card: String,
+        name: Option<String>,
+    },
+    Contacts,
+    /// The safety number to compare with the contact.
+    SafetyNumber {
+        contact: String,
+    },
+    /// The safety numbers agree.
+    Verify {
+        contact: String,
+    },
+    Send {
+        to: String,
+        text: String,
+        priority: Priority,
+    },
+    /// The newest messages before `before`.
+    Messages {
+        folder: Folder,
+        contact: Option<String>,
+        before: Option<i64>,
+        limit: u32,
+    },
+    MarkSeen {
+        messages: Vec<i64>,
+    },
+    Status,
+    /// The oldest envelopes on board.
+    Carried {
+        limit: u32,
+    },
+    /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
+    Watch,
+}
+
+/// Which messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Folder {
+    /// Received and not seen yet.
+    New,
+    Received,
+    Sent,
+    All,
+}
+
+impl Folder {
+    pub(crate) fn holds(self, message: &Message) -> bool {
+        match self {
+            Self::New => message.state == State::Received,
+            Self::Received => !message.outgoing,
+            Self::Sent => message.outgoing,
+            Self::All => true,
+        }
+    }
+}
+
+/// What a node answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub(crate) enum Reply {
+    Done,
+    Card(CardView),
+    Contact(ContactView),
+    Contacts { contacts: Vec<ContactView> },
+    SafetyNumber { number: String },
+    Sent { id: i64, state: State },
+    Messages(MessagePage),
+    Status(StatusView),
+    Carried { envelopes: Vec<CarriedView> },
+    Changed,
+    Failed(Failure),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CardView {
+    pub(crate) link: String,
+    pub(crate) address: String,
+    pub(crate) name: Option<String>,
+    pub(crate) expires_ms: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ContactView {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) verified: bool,
+    /// What will protect the next message to them.
+    pub(crate) protection: Protection,
+    pub(crate) card_expires_ms: u64,
+}
+
+impl From<Contact> for ContactView {
+    fn from(contact: Contact) -> Self {
+        Self {
+            name: contact.name,
+            address: contact.address,
+            verified: contact.verified,
+            protection: contact.protection,
+            card_expires_ms: contact.card_expires.as_millis(),
+        }
+    }
+}
+
+/// Some messages, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MessagePage {
+    pub(crate) messages: Vec<MessageView>,
+    /// Where to go on; none at the end.
+    pub(crate) before: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MessageView {
+    pub(crate) id: i64,
+    pub(crate) contact: String,
+    pub(crate) outgoing: bool,
+    /// None where this version cannot show the body.
+    pub(crate) text: Option<String>,
+    pub(crate) sent_ms: u64,
+    pub(crate) stored_ms: u64,
+    pub(crate) state: State,
+    pub(crate) delivered_ms: Option<u64>,
+    /// How many neighbours have stored it, and how many of these are contacts.
+    pub(crate) carriers: u32,
+    pub(crate) carrier_contacts: u32,
+}
+
+impl MessageView {
+    pub(crate) fn new(message: &Message, names: &BTreeMap<ContactId, String>) -> Self {
+        Self {
+            id: message.id.0,
+            contact: names.get(&message.contact).cloned().unwrap_or_default(),
+            outgoing: message.outgoing,
+            text: message.body.as_text().map(ToOwned::to_owned),
+            sent_ms: message.sent.as_millis(),
+            stored_ms: message.stored.as_millis(),
+            state: message.state,
+            delivered_ms: message.delivered.map(footpost_core::Timestamp::as_millis),
+            carriers: message.carriers,
+            carrier_contacts: message.carrier_contacts,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StatusView {
+    pub(crate) name: Option<String>,
+    pub(crate) address: String,
+    pub(crate) running: bool,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) neighbours: Vec<NeighbourView>,
+    /// Links, handshakes included.
+    pub(crate) links: usize,
+    /// Other people's envelopes on board.
+    pub(crate) foreign_envelopes: u64,
+    pub(crate) foreign_bytes: u64,
+    pub(crate) max_foreign_bytes: u64,
+    /// Envelopes known to be acknowledged or expired.
+    pub(crate) tombstones: u64,
+    /// Frame bytes since the node was started; those sent also by what they were for.
+    pub(crate) sent: Traffic,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NeighbourView {
+    /// Their name, if they have proven to be a contact.
+    pub(crate) contact: Option<String>,
+    pub(crate) role: Role,
+    pub(crate) cost: CostClass,
+    pub(crate) accepts_foreign: bool,
+    pub(crate) free_kib: u64,
+}
+
+/// All that a carrier can tell of an envelope; byte strings are in hex.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CarriedView {
+    pub(crate) id: String,
+    pub(crate) own: bool,
+    pub(crate) suite: Suite,
+    pub(crate) priority: Priority,
+    pub(crate) created_ms: u64,
+    pub(crate) lifetime_s: u32,
+    pub(crate) mailbox_tag: String,
+    pub(crate) postmark_key: String,
+    pub(crate) size_bytes: usize,
+}
+
+impl From<CarriedEnvelope> for CarriedView {
+    fn from(envelope: CarriedEnvelope) -> Self {
+        Self {
+            id: HEXLOWER.encode(&envelope.id.0),
+            own: envelope.is_own,
+            suite: envelope.suite,
+            priority: envelope.priority,
+            created_ms: envelope.created.as_millis(),
+            lifetime_s: envelope.lifetime_s,
+            mailbox_tag: HEXLOWER.encode(&envelope.mailbox_tag),
+            postmark_key: HEXLOWER.encode(&envelope.postmark_key),
+            size_bytes: envelope.size_bytes,
+        }
+    }
+}

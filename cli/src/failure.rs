@@ -1,0 +1,106 @@
+//! Why a command failed: one line for people, one exit code for scripts.
+
+use footpost_core::{ContactError, OpenError, SendError, StoreError};
+use footpost_transports::{StartError, Stopped};
+use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// Exit codes that mean something; the help text lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Exit {
+    /// What was asked for failed, or is not there.
+    Failed = 1,
+    /// Wrong usage or input; clap exits with it too.
+    Usage = 2,
+    /// The profile cannot be used.
+    Profile = 3,
+    /// The running node or the network could not be reached.
+    Unreachable = 4,
+}
+
+/// Why a command failed; the message says what to do about it, too.
+#[derive(Debug, Clone, Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Prints the line and turns into the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        // A closed standard error leaves the exit code to tell.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("footpost: {}\n", self.message).as_bytes(),
+        );
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Exit::Profile, error.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Config(error) => Self::new(Exit::Usage, error.to_string()),
+        }
+    }
+}
+
+impl From<ContactError> for Failure {
+    fn from(error: ContactError) -> Self {
+        let exit = match &error {
+            ContactError::Store(_) => Exit::Profile,
+            ContactError::Card(_) | ContactError::Name => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        use footpost_core::SealError::{Body, TooLong};
+        let exit = match &error {
+            SendError::Store(_) => Exit::Profile,
+            SendError::Seal(Body(_) | TooLong { .. }) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match error {
+            // The same words as from a command that opens the store itself.
+            StartError::Open { source, .. } => return source.into(),
+            StartError::AddressInUse(_) | StartError::Listen { .. } => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        let exit = match &stopped {
+            Stopped::Store(_) => Exit::Profile,
+            Stopped::Shutdown => Exit::Unreachable,
+            Stopped::Panicked => Exit::Failed,
+        };
+        Self::new(exit, stopped.to_string())
+    }
+}
