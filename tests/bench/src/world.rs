@@ -14,6 +14,11 @@ pub(crate) const START: Timestamp = Timestamp(1_780_315_200_000);
 /// Inputs that a driver finds waiting, and commits in one transaction.
 const BATCH: usize = 100;
 const MAX_FRAME_BYTES: usize = 65_535;
+/// The link of a writer's first messages, and how many go either way.
+const GREETING: LinkId = LinkId(u64::MAX);
+const GREETINGS: usize = 4;
+/// By then the node has acknowledged what it has received.
+const ACK_DELAY_MAX: Duration = Duration::from_mins(3);
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -30,7 +35,7 @@ pub(crate) fn open(path: &StorePath, seed: u64, now: Timestamp) -> Node {
     Node::open(path, config, Box::new(rng(seed)), now).expect("the node opens")
 }
 
-/// Writes to somebody whom nobody here will ever meet.
+/// Writes to somebody who has gone, and whom nobody here will ever meet.
 pub(crate) struct Writer {
     pub(crate) node: Node,
     absent: ContactId,
@@ -44,8 +49,21 @@ impl Writer {
 
     pub(crate) fn at(now: Timestamp, path: &StorePath, seed: u64) -> Self {
         let mut node = open(path, seed, now);
-        let absent = open(&StorePath::Memory, u64::MAX, now);
-        let absent = node.add_contact(now, absent.card(), "absent").expect("the card is good");
+        let mut other = open(&StorePath::Memory, u64::MAX, now);
+        let absent = node.add_contact(now, other.card(), "absent").expect("the card is good");
+        let back = other.add_contact(now, node.card(), "writer").expect("the card is good");
+        // Envelopes are small once both have the other's card and post-quantum target.
+        connect([&mut node, &mut other], GREETING, 0);
+        for _ in 0..GREETINGS {
+            node.send(now, absent, &text(1), Priority::Normal).expect("the text can be sent");
+            exchange([&mut node, &mut other], GREETING);
+            other.send(now, back, &text(1), Priority::Normal).expect("the text can be sent");
+            exchange([&mut node, &mut other], GREETING);
+        }
+        cut([&mut node, &mut other], GREETING);
+        node.handle_timeout(now + ACK_DELAY_MAX).expect("the store works");
+        node.commit().expect("the store works");
+        while node.poll_event().is_some() {}
         Self { node, absent, now }
     }
 
