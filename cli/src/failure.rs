@@ -1,6 +1,6 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
-use footpost_core::{ContactError, OpenError, SendError, StoreError};
+use footpost_core::{ContactError, OpenError, SendError, StoreError, VaultError};
 use footpost_transports::{StartError, Stopped};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -46,6 +46,12 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::new(Exit::Profile, error.to_string())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
         Self::new(Exit::Profile, error.to_string())
     }
 }

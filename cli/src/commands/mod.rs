@@ -9,6 +9,7 @@ mod init;
 mod run;
 mod send;
 mod status;
+pub(crate) mod vault;
 
 pub(crate) use carried::{carried, priority, short, suite};
 pub(crate) use chat::chat;

@@ -39,7 +39,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
     log();
     runtime()?.block_on(async {
         let stop = stop_signal(args.stop_at_eof)?;
-        let host = Host::start(profile, config(profile, args)).await?;
+        let host = Host::start(profile, config(profile, args)?).await?;
         let told = tell(&host, out, stop).await;
         host.stop().await?;
         told?;
@@ -48,7 +48,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
 }
 
 /// The node's settings.
-pub(crate) fn config(profile: &Profile, args: &Run) -> Config {
+pub(crate) fn config(profile: &Profile, args: &Run) -> Result<Config, Failure> {
     let mut node = footpost_core::Config::default();
     if let Some(mib) = args.carry_mb {
         node.max_carried_bytes(mib << 20);
@@ -56,13 +56,13 @@ pub(crate) fn config(profile: &Profile, args: &Run) -> Config {
     if let Some(seconds) = args.ack_delay_s {
         node.ack_delay_max_ms(seconds * 1000);
     }
-    Config {
-        store: profile.store(),
+    Ok(Config {
+        store: profile.store()?,
         node,
         listen: args.listen,
         peers: args.peers.clone(),
         lan: !args.no_lan,
-    }
+    })
 }
 
 /// What carries links and commands.
