@@ -10,7 +10,8 @@ $FOOTPOST_DIR, else footpost/NAME in $XDG_DATA_HOME (~/.local/share).
 
 Passphrase: the next line of the file descriptor that --passphrase-fd names, else
 $FOOTPOST_PASSPHRASE ($FOOTPOST_NEW_PASSPHRASE where one is changed), else the terminal's
-answer. An empty new one means none.
+answer. An empty new one means none. Recovery words come the same way, before the passphrase,
+and from $FOOTPOST_WORDS.
 
 Exit codes:
   0  done
@@ -60,6 +61,11 @@ pub(crate) enum Command {
     Vault {
         #[command(subcommand)]
         command: VaultCommand,
+    },
+    /// Keep what a lost device would take with it
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
     },
     /// Send a message; it waits until there is a way
     #[command(after_help = "JSON: id, state")]
@@ -128,6 +134,23 @@ pub(crate) enum VaultCommand {
     /// Set, change or remove the passphrase; no node may run meanwhile
     #[command(after_help = "JSON: passphrase")]
     Passphrase,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Write identity, contacts and messages to a new file, sealed under the recovery words; no
+    /// node may run meanwhile
+    #[command(after_help = "JSON: file, size_bytes")]
+    Create(BackupFile),
+    /// Make a new profile from a backup; it takes over from the device before, which stops
+    #[command(after_help = "JSON: dir, address, contacts, passphrase")]
+    Restore(BackupFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BackupFile {
+    /// The backup
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -14,7 +14,7 @@ mod output;
 mod passphrase;
 mod profile;
 
-use args::{Args, Command, ContactCommand, VaultCommand};
+use args::{Args, BackupCommand, Command, ContactCommand, VaultCommand};
 use clap::Parser;
 use failure::Failure;
 use output::Output;
@@ -44,6 +44,10 @@ fn perform(args: Args) -> Result<(), Failure> {
         },
         Command::Vault { command } => match command {
             VaultCommand::Passphrase => commands::vault::passphrase(&profile()?, out),
+        },
+        Command::Backup { command } => match command {
+            BackupCommand::Create(file) => commands::backup::create(&profile()?, &file, out),
+            BackupCommand::Restore(file) => commands::backup::restore(&profile()?, &file, out),
         },
         Command::Send(send) => commands::send(&profile()?, send, out),
         Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 const MAX_BYTES: usize = 4096;
 const CURRENT: &str = "FOOTPOST_PASSPHRASE";
 const NEW: &str = "FOOTPOST_NEW_PASSPHRASE";
+const WORDS: &str = "FOOTPOST_WORDS";
 
 /// Where passphrases come from: the lines of a file descriptor, variables, or the terminal.
 #[derive(Debug, Clone)]
@@ -49,6 +50,14 @@ impl Passphrases {
     /// The passphrase to come after the current one.
     pub(crate) fn next(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         self.chosen(NEW)
+    }
+
+    /// The recovery words; none where nobody gives them.
+    pub(crate) fn words(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        match self.given(WORDS)? {
+            None => typed("Recovery words: "),
+            given => Ok(given),
+        }
     }
 
     /// Typed twice where it is typed; none where it is empty or nobody gives one.

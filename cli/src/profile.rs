@@ -98,6 +98,14 @@ impl Profile {
         Ok(passphrase.is_some())
     }
 
+    /// Undoes [`Profile::create`], as far as the system lets it.
+    pub(crate) fn discard(&self) {
+        let log = self.dir.join(format!("{DATABASE}-wal"));
+        for file in [self.database(), log, self.vault_file()] {
+            let _ = fs::remove_file(file);
+        }
+    }
+
     /// Whether there is a profile that nobody else can look into.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let missing = || {

@@ -93,3 +93,57 @@ fn the_help_names_the_ways_to_give_a_passphrase() {
     let help = String::from_utf8(help).unwrap();
     assert!(help.contains("FOOTPOST_PASSPHRASE") && help.contains("--passphrase-fd"));
 }
+
+/// The BIP-39 test vector of 32 zero bytes.
+fn words() -> String {
+    format!("{}art", "abandon ".repeat(23))
+}
+
+#[test]
+fn a_backup_brings_a_lost_profile_back() {
+    let (alice, bob, again) = (Person::new("Alice"), Person::new("Bob"), Person::without_profile());
+    alice.befriend(&bob);
+    alice.fact(&["send", "Bob", "before the loss"]);
+    let file = alice.dir().join("backup");
+    let file = file.to_str().unwrap();
+    let with_words = |person: &Person, words: &str, args: &[&str]| {
+        person.command(args).env("FOOTPOST_WORDS", words).output().unwrap()
+    };
+    let create = ["backup", "create", file];
+    let (code, error) = alice.fails(&create);
+    assert!(code == 2 && error.contains("24 recovery words"), "{error}");
+    let (code, error) = failure(&with_words(&alice, "abandon ship", &create));
+    assert!(code == 2 && error.contains("these are 2 words"), "{error}");
+    assert!(with_words(&alice, &words(), &create).status.success());
+    assert_eq!(mode(file.as_ref()), 0o600);
+    // Never over another file.
+    assert_eq!(failure(&with_words(&alice, &words(), &create)).0, 1);
+
+    let restore = ["backup", "restore", file];
+    let other = format!("{}vote", "zoo ".repeat(23));
+    let (code, error) = failure(&with_words(&again, &other, &restore));
+    assert!(code == 2 && error.contains("these words do not open"), "{error}");
+    assert_eq!(again.fails(&["id"]).0, 3);
+    let (code, error) = failure(&with_words(&bob, &words(), &restore));
+    assert!(code == 1 && error.contains("there is a profile"), "{error}");
+    let whole = std::fs::read(file).unwrap();
+    let cut = alice.dir().join("cut");
+    std::fs::write(&cut, &whole[..whole.len() - 9]).unwrap();
+    let (code, error) =
+        failure(&with_words(&again, &words(), &["backup", "restore", cut.to_str().unwrap()]));
+    assert_eq!(code, 2, "{error}");
+    assert_eq!(again.fails(&["id"]).0, 3);
+
+    assert!(with_words(&again, &words(), &restore).status.success());
+    assert_eq!(again.fact(&["id"])["address"], alice.fact(&["id"])["address"]);
+    assert_eq!(again.fact(&["status"])["messages"][0]["text"], "before the loss");
+    let node = again.run(None);
+    let _bobs = bob.run(Some(&node));
+    common::until("Bob has what was not delivered", || {
+        bob.facts(&["inbox", "--all"]).iter().any(|message| message["text"] == "before the loss")
+    });
+    bob.fact(&["send", "Alice", "welcome back"]);
+    common::until("Bob's mail comes to the new device", || {
+        again.facts(&["inbox", "--all"]).iter().any(|message| message["text"] == "welcome back")
+    });
+}

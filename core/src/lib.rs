@@ -49,7 +49,7 @@ pub use identity::{
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
-pub use node::{CarriedEnvelope, Neighbour, Node, OpenError, Stats};
+pub use node::{BackupError, CarriedEnvelope, Neighbour, Node, OpenError, Stats};
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
 pub use vault::{StoreKey, Vault, VaultError, WrappedKey};

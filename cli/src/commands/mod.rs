@@ -1,5 +1,6 @@
 //! What the commands do, one file each.
 
+pub(crate) mod backup;
 mod carried;
 mod chat;
 pub(crate) mod contact;

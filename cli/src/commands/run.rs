@@ -30,6 +30,7 @@ enum Told {
     NeighbourUp { link: u64 },
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
+    Superseded,
     KeysRotated,
     Missed { events: u64 },
     Stopped,
@@ -151,6 +152,7 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
         Event::LinkClosed { link, reason } => {
             Told::LinkClosed { link: link.0, reason: reason.to_string() }
         }
+        Event::Superseded => Told::Superseded,
         Event::EpochRotated => Told::KeysRotated,
     }))
 }
@@ -192,6 +194,9 @@ fn text(told: &Told) -> String {
             format!("Neighbour {link} is {}", printable(contact))
         }
         Told::LinkClosed { link, reason } => format!("Neighbour {link} is gone: {reason}"),
+        Told::Superseded => {
+            "This profile was restored on another device: this one only carries mail now".to_owned()
+        }
         Told::KeysRotated => "The keys of the day have rotated".to_owned(),
         Told::Missed { events } => format!("Too much at once: {events} events were not shown"),
         Told::Stopped => "Stopped.".to_owned(),

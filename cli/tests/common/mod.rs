@@ -16,7 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn footpost() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_footpost"));
-    for variable in ["FOOTPOST_DIR", "FOOTPOST_PASSPHRASE", "FOOTPOST_NEW_PASSPHRASE", "RUST_LOG"] {
+    for variable in [
+        "FOOTPOST_DIR",
+        "FOOTPOST_PASSPHRASE",
+        "FOOTPOST_NEW_PASSPHRASE",
+        "FOOTPOST_WORDS",
+        "RUST_LOG",
+    ] {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null());

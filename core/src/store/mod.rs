@@ -3,6 +3,7 @@
 //! Concrete and synchronous. In-memory SQLite is its test double.
 
 mod contacts;
+mod devices;
 mod envelopes;
 mod messages;
 mod own;
@@ -100,8 +101,11 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_foundation.sql"),
+    include_str!("migrations/002_ratchet.sql"),
+    include_str!("migrations/004_vault.sql"),
+];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;
