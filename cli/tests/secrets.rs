@@ -1,5 +1,6 @@
 //! What a running node leaves in its log and in its memory.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The vault: a profile under a passphrase, and what shows without it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
 
 mod common;
 

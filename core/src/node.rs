@@ -264,5 +264,7 @@ impl Node {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod forgetting;
 #[cfg(test)]
 mod tests;

@@ -237,17 +237,18 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
 /// SQLCipher, under the key itself: no passphrase is stretched here.
 fn open_encrypted(path: &Path, key: &StoreKey) -> Result<Connection, StoreError> {
     let connection = open_file(path)?;
-    let mut hex = Zeroizing::new([0; 64]);
-    HEXLOWER.encode_mut(key.as_bytes(), &mut *hex);
-    let hex = std::str::from_utf8(&*hex).expect("hexadecimal digits are ASCII");
+    // Room for all of it: a string that grows leaves copies.
+    let mut sql = Zeroizing::new(String::with_capacity(128));
+    sql.push_str("PRAGMA key = \"x'");
+    HEXLOWER.encode_append(key.as_bytes(), &mut sql);
+    sql.push_str("'\"");
     // While the key is set, SQLite wipes what it frees: copies of the statement hold the key.
-    let sql = Zeroizing::new(format!(
+    connection.execute_batch(
         "PRAGMA cipher_log_level = NONE;
-         PRAGMA cipher_memory_security = ON;
-         PRAGMA key = \"x'{hex}'\";
-         PRAGMA cipher_memory_security = OFF;"
-    ));
+         PRAGMA cipher_memory_security = ON;",
+    )?;
     connection.execute_batch(&sql)?;
+    connection.execute_batch("PRAGMA cipher_memory_security = OFF")?;
     let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     match read {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
@@ -298,10 +299,8 @@ mod tests {
         assert!(matches!(Store::open(&store(2)), Err(StoreError::WrongKey)));
         assert!(Store::open(&StorePath::File(path.clone())).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), before);
-        assert_eq!(
-            Store::open(&store(1)).unwrap().contact_by_name(needle).unwrap().is_some(),
-            true
-        );
+        let again = Store::open(&store(1)).unwrap();
+        assert!(again.contact_by_name(needle).unwrap().is_some());
         let plain = directory.path().join("plain");
         drop(Store::open(&StorePath::File(plain.clone())).unwrap());
         let key = StoreKey::from_bytes(&[1; 32]);
