@@ -8,11 +8,17 @@ const HELP: &str = "\
 Profiles: each has a directory with its identity, contacts and messages: DIR, else
 $FOOTPOST_DIR, else footpost/NAME in $XDG_DATA_HOME (~/.local/share).
 
+Passphrase: the next line of the file descriptor that --passphrase-fd names, else
+$FOOTPOST_PASSPHRASE ($FOOTPOST_NEW_PASSPHRASE where one is changed), else the terminal's
+answer. An empty new one means none. Recovery words come the same way, before the passphrase,
+and from $FOOTPOST_WORDS.
+
 Exit codes:
   0  done
   1  what was asked for failed, or is not there
   2  wrong usage or input
-  3  the profile cannot be used: none there, in use, full, read-only, damaged
+  3  the profile cannot be used: none there, locked, in use, full, read-only,
+     damaged
   4  the running node or the network could not be reached
 
 With --json, commands print one object, and lists and streams one object a line. Times end in
@@ -28,6 +34,9 @@ pub(crate) struct Args {
     /// Use the profile in this directory
     #[arg(long, global = true)]
     pub(crate) dir: Option<PathBuf>,
+    /// Read the vault's passphrase from this file descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -38,7 +47,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a profile: an identity, and a store for its messages
-    #[command(after_help = "JSON: dir, address, name")]
+    #[command(after_help = "JSON: dir, address, name, passphrase")]
     Init(Init),
     /// Show your card, as a link and a QR code, for others to add
     #[command(after_help = "JSON: link, address, name, expires_ms")]
@@ -47,6 +56,16 @@ pub(crate) enum Command {
     Contact {
         #[command(subcommand)]
         command: ContactCommand,
+    },
+    /// Change what guards the profile
+    Vault {
+        #[command(subcommand)]
+        command: VaultCommand,
+    },
+    /// Keep what a lost device would take with it
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
     },
     /// Send a message; it waits until there is a way
     #[command(after_help = "JSON: id, state")]
@@ -108,6 +127,30 @@ pub(crate) enum ContactCommand {
     /// Compare safety numbers with a contact, and note that they agree
     #[command(after_help = "JSON: contact, safety_number, verified")]
     Verify(ContactVerify),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Set, change or remove the passphrase; no node may run meanwhile
+    #[command(after_help = "JSON: passphrase")]
+    Passphrase,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Write identity, contacts and messages to a new file, sealed under the recovery words; no
+    /// node may run meanwhile
+    #[command(after_help = "JSON: file, size_bytes")]
+    Create(BackupFile),
+    /// Make a new profile from a backup; it takes over from the device before, which stops
+    #[command(after_help = "JSON: dir, address, contacts, passphrase")]
+    Restore(BackupFile),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BackupFile {
+    /// The backup
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

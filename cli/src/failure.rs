@@ -1,6 +1,6 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
-use footpost_core::{ContactError, OpenError, SendError, StoreError};
+use footpost_core::{BackupError, ContactError, OpenError, SendError, StoreError, VaultError};
 use footpost_transports::{StartError, Stopped};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -47,6 +47,23 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::new(Exit::Profile, error.to_string())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Self::new(Exit::Profile, error.to_string())
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let exit = match &error {
+            BackupError::Store(_) => Exit::Profile,
+            BackupError::Io(_) => Exit::Failed,
+            _ => Exit::Usage,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Footpost on the command line.
 //!
 //! `args` is what can be asked; `commands` does it, one file a command; `control` reaches the node
-//! of a profile, running or not; `profile` is where it lives; `demo` is the journey of one message
+//! of a profile, running or not; `profile` is where it lives, and
+//! `passphrase` what opens it; `demo` is the journey of one message
 //! between three processes; `output` and `failure` are what people and scripts get to see.
 
 mod args;
@@ -10,12 +11,14 @@ mod control;
 mod demo;
 mod failure;
 mod output;
+mod passphrase;
 mod profile;
 
-use args::{Args, Command, ContactCommand};
+use args::{Args, BackupCommand, Command, ContactCommand, VaultCommand};
 use clap::Parser;
 use failure::Failure;
 use output::Output;
+use passphrase::Passphrases;
 use profile::Profile;
 use std::process::ExitCode;
 
@@ -28,7 +31,9 @@ fn main() -> ExitCode {
 
 fn perform(args: Args) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let profile = || Profile::locate(args.profile.as_deref(), args.dir.as_deref());
+    let passphrases = Passphrases::new(args.passphrase_fd)?;
+    let profile =
+        || Profile::locate(args.profile.as_deref(), args.dir.as_deref(), passphrases.clone());
     match args.command {
         Command::Init(init) => commands::init(&profile()?, &init, out),
         Command::Id(id) => commands::id(&profile()?, &id, out),
@@ -36,6 +41,13 @@ fn perform(args: Args) -> Result<(), Failure> {
             ContactCommand::Add(add) => commands::contact::add(&profile()?, &add, out),
             ContactCommand::List => commands::contact::list(&profile()?, out),
             ContactCommand::Verify(verify) => commands::contact::verify(&profile()?, &verify, out),
+        },
+        Command::Vault { command } => match command {
+            VaultCommand::Passphrase => commands::vault::passphrase(&profile()?, out),
+        },
+        Command::Backup { command } => match command {
+            BackupCommand::Create(file) => commands::backup::create(&profile()?, &file, out),
+            BackupCommand::Restore(file) => commands::backup::restore(&profile()?, &file, out),
         },
         Command::Send(send) => commands::send(&profile()?, send, out),
         Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),

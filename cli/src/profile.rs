@@ -1,7 +1,11 @@
 //! Where a profile lives: one directory that nobody else can enter.
 
-use crate::failure::{Exit, Failure};
-use footpost_core::{Config, Node, OpenError, StorePath, Timestamp};
+use crate::{
+    failure::{Exit, Failure},
+    passphrase::Passphrases,
+};
+use footpost_core::{Config, Node, OpenError, StorePath, Timestamp, Vault, VaultError};
+use footpost_transports::FileVault;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
@@ -15,6 +19,7 @@ use std::{
 };
 
 const DATABASE: &str = "footpost.db";
+const VAULT: &str = "vault";
 const SOCKET: &str = "footpost.sock";
 const DEFAULT_NAME: &str = "default";
 /// Other commands hold a store for a moment only; a node that holds it for longer answers.
@@ -27,16 +32,25 @@ pub(crate) struct Profile {
     dir: PathBuf,
     /// How the user has to say it, to name it in advice.
     option: String,
+    passphrases: Passphrases,
 }
 
 impl Profile {
-    pub(crate) fn locate(name: Option<&str>, dir: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn locate(
+        name: Option<&str>,
+        dir: Option<&Path>,
+        passphrases: Passphrases,
+    ) -> Result<Self, Failure> {
         let given = env::var_os("FOOTPOST_DIR").filter(|dir| !dir.is_empty() && name.is_none());
         if let Some(dir) = dir {
-            return Ok(Self { dir: dir.into(), option: format!(" --dir {}", dir.display()) });
+            return Ok(Self {
+                dir: dir.into(),
+                option: format!(" --dir {}", dir.display()),
+                passphrases,
+            });
         }
         if let Some(dir) = given {
-            return Ok(Self { dir: dir.into(), option: String::new() });
+            return Ok(Self { dir: dir.into(), option: String::new(), passphrases });
         }
         let option = name.map(|name| format!(" --profile {name}")).unwrap_or_default();
         let name = name.unwrap_or(DEFAULT_NAME);
@@ -50,26 +64,46 @@ impl Profile {
             .ok_or_else(|| {
                 Failure::new(Exit::Profile, "there is no home directory: name one with --dir")
             })?;
-        Ok(Self { dir: data.join("footpost").join(name), option })
+        Ok(Self { dir: data.join("footpost").join(name), option, passphrases })
     }
 
-    /// Makes the directory and an empty store, both for their owner alone.
-    pub(crate) fn create(&self) -> Result<(), Failure> {
+    /// Makes the directory, the vault and an empty store, all for their owner alone. Says whether
+    /// the vault is under a passphrase.
+    pub(crate) fn create(&self) -> Result<bool, Failure> {
         if self.database().exists() {
             let dir = self.dir.display();
             let message = format!("there is a profile in {dir} already: choose another --profile");
             return Err(Failure::new(Exit::Failed, message));
         }
-        let make = || {
+        let passphrase = self.passphrases.first()?;
+        let mut rng = rng()?;
+        let mut make = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.database())
+            // The store comes last: it is what makes a profile of a directory.
+            match fs::remove_file(self.vault_file()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+            let passphrase = passphrase.as_ref().map(|text| text.as_str());
+            FileVault::create(&self.vault_file(), passphrase, &mut rng)?;
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.database())?;
+            Ok(())
         };
-        let made: io::Result<_> = make();
+        let made: Result<(), VaultError> = make();
         made.map_err(|error| {
             let message = format!("cannot make a profile in {}: {error}", self.dir.display());
             Failure::new(Exit::Profile, message)
         })?;
-        self.check()
+        self.check()?;
+        Ok(passphrase.is_some())
+    }
+
+    /// Undoes [`Profile::create`], as far as the system lets it.
+    pub(crate) fn discard(&self) {
+        let log = self.dir.join(format!("{DATABASE}-wal"));
+        for file in [self.database(), log, self.vault_file()] {
+            let _ = fs::remove_file(file);
+        }
     }
 
     /// Whether there is a profile that nobody else can look into.
@@ -110,21 +144,42 @@ impl Profile {
         self.dir.join(SOCKET)
     }
 
-    pub(crate) fn store(&self) -> StorePath {
-        StorePath::File(self.database())
+    /// The store and its key; asks for the passphrase if the vault is under one.
+    pub(crate) fn store(&self) -> Result<StorePath, Failure> {
+        self.check()?;
+        Ok(StorePath::Encrypted { path: self.database(), key: self.vault()?.unlock()? })
+    }
+
+    /// The vault, and with it the passphrase that was given.
+    pub(crate) fn vault(&self) -> Result<FileVault, Failure> {
+        let mut vault = FileVault::open(&self.vault_file())?;
+        if vault.is_locked()
+            && let Some(passphrase) = self.passphrases.current()?
+        {
+            vault.set_passphrase(passphrase);
+        }
+        Ok(vault)
+    }
+
+    pub(crate) fn passphrases(&self) -> &Passphrases {
+        &self.passphrases
+    }
+
+    fn vault_file(&self) -> PathBuf {
+        self.dir.join(VAULT)
     }
 
     fn database(&self) -> PathBuf {
         self.dir.join(DATABASE)
     }
+}
 
-    /// Opens the node in this process; what has fallen due since it last ran is done.
-    pub(crate) fn open(&self, rng: ChaCha20Rng) -> Result<Node, OpenError> {
-        let mut node = Node::open(&self.store(), Config::default(), Box::new(rng), now())?;
-        node.handle_timeout(now())?;
-        node.commit()?;
-        Ok(node)
-    }
+/// Opens the node in this process; what has fallen due since it last ran is done.
+pub(crate) fn open(store: &StorePath, rng: ChaCha20Rng) -> Result<Node, OpenError> {
+    let mut node = Node::open(store, Config::default(), Box::new(rng), now())?;
+    node.handle_timeout(now())?;
+    node.commit()?;
+    Ok(node)
 }
 
 /// Randomness for keys, from the system.

@@ -137,8 +137,8 @@ fn a_damaged_store_is_refused_and_left_as_it_is() {
     }
     std::fs::write(&store, "this is no database, whatever it is called".repeat(100)).unwrap();
     let before = std::fs::read(&store).unwrap();
-    refused(alice.fails(&["status"]), 3, "damaged");
-    refused(alice.fails(&["run", "--no-lan"]), 3, "damaged");
+    refused(alice.fails(&["status"]), 3, "both whole");
+    refused(alice.fails(&["run", "--no-lan"]), 3, "both whole");
     assert_eq!(std::fs::read(&store).unwrap(), before);
 }
 

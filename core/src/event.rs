@@ -46,6 +46,8 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// This identity was restored on a later device: see [`crate::Node::is_superseded`].
+    Superseded,
     /// Link keys and postmark are new: transports rotate their visible names and addresses.
     EpochRotated,
 }
@@ -69,4 +71,6 @@ pub enum Reason {
     Secret,
     /// A contact who writes and is not answered needs a fresh target.
     Refresh,
+    /// A contact has a new device, for which mail is sealed anew.
+    Resealing,
 }

@@ -14,8 +14,8 @@
 //!
 //! The rooms of the house, from the outside in: `node` orchestrates; `chat` is what people see;
 //! `routing` decides what goes to whom; `sync` finds out what a neighbour lacks; `link` is one
-//! neighbour session; `envelope` and `identity` are the cryptography; `store` is SQLite; `codec`
-//! is the wire's alphabet.
+//! neighbour session; `envelope` and `identity` are the cryptography; `store` is SQLite, under
+//! a key that the `vault` keeps; `codec` is the wire's alphabet.
 
 mod chat;
 mod clock;
@@ -30,6 +30,7 @@ mod routing;
 mod store;
 mod sync;
 mod time;
+mod vault;
 
 pub use chat::{Contact, ContactError, ContactId, Message, MessageId, SendError, State};
 pub use codec::DecodeError;
@@ -48,6 +49,7 @@ pub use identity::{
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
-pub use node::{CarriedEnvelope, Neighbour, Node, OpenError, Stats};
+pub use node::{BackupError, CarriedEnvelope, Neighbour, Node, OpenError, Stats};
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
+pub use vault::{StoreKey, Vault, VaultError, WrappedKey};

@@ -1,6 +1,8 @@
 //! The node: the one place where links, mail, people and time come together.
 
 mod acks;
+mod backup;
+mod devices;
 mod links;
 mod mail;
 mod people;
@@ -8,6 +10,7 @@ mod ratchet;
 mod upkeep;
 mod view;
 
+pub use backup::BackupError;
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
 use crate::chat::ContactId;
@@ -51,6 +54,9 @@ pub struct Node {
     key: IdentityKey,
     identity: Identity,
     name: Option<String>,
+    /// Which of the identity's devices this is, and whether a later one is known.
+    device: u64,
+    is_superseded: bool,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
     /// Own reply targets, the newest first.
@@ -136,15 +142,27 @@ impl Node {
     ) -> Result<Self, OpenError> {
         config.check()?;
         let mut store = Store::open(path)?;
-        let own = match store.own()? {
-            Some(own) => own,
-            None => Self::create(&mut store, &mut *rng, now)?,
-        };
+        if store.own()?.is_none() {
+            Self::create(&mut store, &mut *rng, now)?;
+        }
+        Ok(Self::from_store(store, config, rng, now)?)
+    }
+
+    fn from_store(
+        store: Store,
+        config: Config,
+        mut rng: Box<dyn CryptoRng + Send>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let own = store.own()?.ok_or(StoreError::Corrupt)?;
+        let (device, is_superseded) = store.device()?;
         let (foreign_envelopes, foreign_bytes) = store.foreign_use()?;
         let mut node = Self {
             identity: own.key.identity(),
             key: own.key,
             name: own.name,
+            device,
+            is_superseded,
             cards: store.own_cards()?,
             replies: by_contact(store.own_replies()?),
             clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),
@@ -172,13 +190,12 @@ impl Node {
         store: &mut Store,
         rng: &mut dyn CryptoRng,
         now: Timestamp,
-    ) -> Result<Own, StoreError> {
+    ) -> Result<(), StoreError> {
         let key = IdentityKey::generate(rng);
         let own = Own { key, name: None, wall_seen: now, steady_lead_ms: 0 };
         store.require(Durability::Power)?;
         store.insert_own(&own)?;
-        store.commit()?;
-        Ok(own)
+        store.commit()
     }
 
     /// Makes all inputs since the last commit durable; only then do they show in the polls.
@@ -247,5 +264,7 @@ impl Node {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod forgetting;
 #[cfg(test)]
 mod tests;

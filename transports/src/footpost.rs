@@ -176,7 +176,7 @@ impl Events {
 
 fn display(store: &StorePath) -> String {
     match store {
-        StorePath::File(path) => path.display().to_string(),
+        StorePath::Encrypted { path, .. } | StorePath::File(path) => path.display().to_string(),
         StorePath::Memory => "store in memory".into(),
     }
 }

@@ -15,6 +15,7 @@
 //!   connected (with `backoff` between attempts).
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `clock`: the wall clock, and when somebody has set it.
+//! - `vault`: [`FileVault`], which keeps the store's key where there is no keystore.
 
 mod backoff;
 mod carry;
@@ -25,7 +26,9 @@ mod lan;
 mod link;
 mod queue;
 mod quic;
+mod vault;
 
 pub use driver::Stopped;
 pub use footpost::{Config, Events, Footpost, Missed, StartError};
 pub use link::{Link, LinkReceiver, LinkSender};
+pub use vault::FileVault;

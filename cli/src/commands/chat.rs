@@ -73,7 +73,7 @@ fn ensure_running(
         let _ = inputs.send(Input::End);
     });
     let config = Config {
-        store: profile.store(),
+        store: profile.store()?,
         node: footpost_core::Config::default(),
         listen: None,
         peers: Vec::new(),

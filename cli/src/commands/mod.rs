@@ -1,5 +1,6 @@
 //! What the commands do, one file each.
 
+pub(crate) mod backup;
 mod carried;
 mod chat;
 pub(crate) mod contact;
@@ -9,6 +10,7 @@ mod init;
 mod run;
 mod send;
 mod status;
+pub(crate) mod vault;
 
 pub(crate) use carried::{carried, priority, short, suite};
 pub(crate) use chat::chat;

@@ -30,6 +30,7 @@ enum Told {
     NeighbourUp { link: u64 },
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
+    Superseded,
     KeysRotated,
     Missed { events: u64 },
     Stopped,
@@ -39,7 +40,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
     log();
     runtime()?.block_on(async {
         let stop = stop_signal(args.stop_at_eof)?;
-        let host = Host::start(profile, config(profile, args)).await?;
+        let host = Host::start(profile, config(profile, args)?).await?;
         let told = tell(&host, out, stop).await;
         host.stop().await?;
         told?;
@@ -48,7 +49,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
 }
 
 /// The node's settings.
-pub(crate) fn config(profile: &Profile, args: &Run) -> Config {
+pub(crate) fn config(profile: &Profile, args: &Run) -> Result<Config, Failure> {
     let mut node = footpost_core::Config::default();
     if let Some(mib) = args.carry_mb {
         node.max_carried_bytes(mib << 20);
@@ -56,13 +57,13 @@ pub(crate) fn config(profile: &Profile, args: &Run) -> Config {
     if let Some(seconds) = args.ack_delay_s {
         node.ack_delay_max_ms(seconds * 1000);
     }
-    Config {
-        store: profile.store(),
+    Ok(Config {
+        store: profile.store()?,
         node,
         listen: args.listen,
         peers: args.peers.clone(),
         lan: !args.no_lan,
-    }
+    })
 }
 
 /// What carries links and commands.
@@ -151,6 +152,7 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
         Event::LinkClosed { link, reason } => {
             Told::LinkClosed { link: link.0, reason: reason.to_string() }
         }
+        Event::Superseded => Told::Superseded,
         Event::EpochRotated => Told::KeysRotated,
     }))
 }
@@ -192,6 +194,9 @@ fn text(told: &Told) -> String {
             format!("Neighbour {link} is {}", printable(contact))
         }
         Told::LinkClosed { link, reason } => format!("Neighbour {link} is gone: {reason}"),
+        Told::Superseded => {
+            "This profile was restored on another device: this one only carries mail now".to_owned()
+        }
         Told::KeysRotated => "The keys of the day have rotated".to_owned(),
         Told::Missed { events } => format!("Too much at once: {events} events were not shown"),
         Told::Stopped => "Stopped.".to_owned(),

@@ -30,12 +30,16 @@ impl Client {
     /// Reaches the profile's node. Where another command has the store at this moment, waits a bit.
     pub(crate) fn reach(profile: &Profile) -> Result<Self, Failure> {
         profile.check()?;
+        if let Some(line) = Line::dial(profile)? {
+            return Ok(Self::Running(line));
+        }
+        let store = profile.store()?;
         let patience = Patience::new();
         loop {
             if let Some(line) = Line::dial(profile)? {
                 return Ok(Self::Running(line));
             }
-            match profile.open(profile::rng()?) {
+            match profile::open(&store, profile::rng()?) {
                 Ok(node) => return Ok(Self::Opened(Box::new(node))),
                 Err(OpenError::Store(StoreError::InUse)) if patience.again() => {}
                 Err(error) => return Err(error.into()),
@@ -110,6 +114,11 @@ impl Watch {
             _ => Err(misunderstood()),
         }
     }
+}
+
+/// Whether a node runs on this profile.
+pub(crate) fn is_running(profile: &Profile) -> Result<bool, Failure> {
+    Ok(Line::dial(profile)?.is_some())
 }
 
 /// Lines of JSON, both ways.

@@ -9,7 +9,7 @@ mod execute;
 mod host;
 mod message;
 
-pub(crate) use client::{Client, Watch, misunderstood};
+pub(crate) use client::{Client, Watch, is_running, misunderstood};
 use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{

@@ -97,7 +97,8 @@ impl Cast {
              \x20     not there  the text\n\
              \x20     not there  names, keys and addresses of Alice and Bob\n\
              \x20     none       contacts; messages: none of its keys opens the envelope\n    \
-             The same search finds text, names and keys on Alice's own disk.\n",
+             The same search finds each of them written on a copy. Alice's own disk, encrypted,\n    \
+             shows none either.\n",
             bytes(searched)
         ))
     }
@@ -111,10 +112,18 @@ impl Cast {
             secrets
                 .push(Secret::new(format!("{who}'s name"), card.name.clone().unwrap_or_default()));
         }
-        // That the search finds what is there: Alice's disk holds all of these.
-        let found = Disk::read(self.alice.dir())?.betrays(&secrets).len();
-        if found != secrets.len() {
-            return Err(format!("the search finds {found} of {} on Alice's disk", secrets.len()));
+        // That the search finds what is there: in a carrier's disk with one secret written on it.
+        for secret in &secrets {
+            let mut planted = Disk::read(self.carrier.dir())?;
+            planted.plant(secret);
+            if !planted.betrays(&secrets).contains(&secret.what.as_str()) {
+                return Err(format!("the search does not find {} where it is", secret.what));
+            }
+        }
+        // Alice's own disk holds all of these, encrypted.
+        let betrayed = Disk::read(self.alice.dir())?.betrays(&secrets).join(", ");
+        if !betrayed.is_empty() {
+            return Err(format!("Alice's disk betrays {betrayed}"));
         }
         // Addresses follow from keys: nobody stores them.
         for (who, card) in [("Alice", alice), ("Bob", bob)] {

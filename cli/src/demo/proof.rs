@@ -45,6 +45,14 @@ impl Disk {
         Ok(Self { files })
     }
 
+    /// Writes a secret into the midst of every file.
+    pub(super) fn plant(&mut self, secret: &Secret) {
+        for file in &mut self.files {
+            let middle = file.len() / 2;
+            file.splice(middle..middle, secret.bytes.iter().copied());
+        }
+    }
+
     pub(super) fn size_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.len() as u64).sum()
     }

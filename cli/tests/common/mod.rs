@@ -16,7 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn footpost() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_footpost"));
-    command.env_remove("FOOTPOST_DIR").env_remove("RUST_LOG").stdin(Stdio::null());
+    for variable in [
+        "FOOTPOST_DIR",
+        "FOOTPOST_PASSPHRASE",
+        "FOOTPOST_NEW_PASSPHRASE",
+        "FOOTPOST_WORDS",
+        "RUST_LOG",
+    ] {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::null());
     command
 }
 

@@ -104,6 +104,9 @@ pub enum SendError {
     /// Their card is too old to seal to.
     #[error("the contact's card has expired: ask for a new one")]
     CardExpired,
+    /// The identity lives on a later device.
+    #[error("this profile was restored on another device: go on there")]
+    Superseded,
     /// It cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

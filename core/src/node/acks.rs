@@ -73,6 +73,7 @@ impl Node {
         if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
             self.store.require(Durability::Power)?;
             self.progress(now, message, State::Delivered)?;
+            self.recall(message, Some(link))?;
         }
         self.spread(proof, Some(link));
         Ok(())
@@ -93,6 +94,7 @@ impl Node {
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
+            self.recall(message, from)?;
             if let Some(row) = self.store.message(message)?
                 && let Some(sequence) = row.card_sequence
             {
@@ -121,7 +123,7 @@ impl Node {
     }
 
     /// `r` is enough for those who hold the envelope; others learn of it when they reconcile.
-    fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
+    pub(super) fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
         for (link, session) in &mut self.links {
             if Some(*link) != from && session.is_live() {
                 session.push_held_ack(proof.ack().0);

@@ -39,6 +39,9 @@ impl Node {
         body: &Body,
         priority: Priority,
     ) -> Result<MessageId, SendError> {
+        if self.is_superseded {
+            return Err(SendError::Superseded);
+        }
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
         let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
@@ -79,7 +82,7 @@ impl Node {
             if aim.is_reply {
                 node.store.count_sealed(to)?;
             }
-            node.dispatch(now, &sealed, message, to)?;
+            node.dispatch(now, &sealed, Some((message, to)))?;
             node.events.push_back(Event::Progress { message, state: State::Queued });
             node.store.commit().map(|()| message)
         })?)
@@ -104,17 +107,17 @@ impl Node {
         Ok(())
     }
 
-    fn dispatch(
+    pub(super) fn dispatch(
         &mut self,
         now: Moment,
         sealed: &Sealed,
-        message: MessageId,
-        to: ContactId,
+        message: Option<(MessageId, ContactId)>,
     ) -> Result<(), StoreError> {
         // What was just sealed parses.
         let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
         let born = now.steady - sealed.age_ms as i64;
-        self.keep(&envelope, sealed.id, Standing::Own, born, Some((message, to)))?;
+        let row = self.keep(&envelope, sealed.id, Standing::Own, born, message)?;
+        self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
         self.offer(&sealed.id, None)
     }
 
@@ -167,8 +170,15 @@ impl Node {
         now: Moment,
         envelope: &Envelope<'_>,
     ) -> Result<Option<Incoming>, StoreError> {
+        if self.is_superseded {
+            return Ok(None);
+        }
         let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
+        if opened.sender == self.identity {
+            self.meet_self(opened.card.as_ref())?;
+            return Ok(None);
+        }
         let Some(writer) = self.writer(&opened.sender, opened.card.as_ref(), lock)? else {
             return Ok(None);
         };

@@ -1,6 +1,7 @@
 //! Cards and contacts.
 
 use super::Node;
+use super::devices::device_of;
 use super::ratchet::{Lock, card_due};
 use crate::chat::{Contact, ContactError, ContactId};
 use crate::clock::Moment;
@@ -150,6 +151,9 @@ impl Node {
     fn take_card(&self, contact: &ContactRow, card: &Card) -> Result<(), StoreError> {
         if card.sequence() > contact.card.sequence() {
             self.store.set_contact_card(contact.id, card)?;
+            if device_of(card) > device_of(&contact.card) {
+                self.store.forget_device(contact.id)?;
+            }
         }
         Ok(())
     }
@@ -188,7 +192,8 @@ impl Node {
         // Whoever is shown a card may seal to it: its secret must outlive a loss of power.
         self.store.require(Durability::Power)?;
         for suite in [Suite::X25519, Suite::XWing] {
-            let sequence = self.cards.first().map_or(0, |(card, _)| card.sequence() + 1);
+            let sequence =
+                self.cards.first().map_or(self.first_number(), |(card, _)| card.sequence() + 1);
             let expires = Timestamp(now.wall.0 + CARD_LIFE_DAYS * DAY_MS);
             let secret = TargetSecret::generate(suite, sequence, expires, &mut *self.rng);
             let draft = CardDraft {

@@ -25,7 +25,8 @@ impl Node {
             node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
         })?;
-        self.send_refreshes(now)
+        self.send_refreshes(now)?;
+        self.reseal(now)
     }
 
     /// When this node wants [`Node::handle_timeout`] called next, and why.
@@ -42,6 +43,7 @@ impl Node {
         let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
         let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
         let wish = self.wishes.front().map(|(until, _, _)| *until);
+        let resealing = (!self.store.contacts_to_reseal()?.is_empty()).then(|| self.clock.steady());
         let steady = [
             (self.store.next_expiry()?, Reason::Expiry),
             (self.store.next_ack()?, Reason::Acknowledgement),
@@ -51,6 +53,7 @@ impl Node {
             (due, Reason::Secret),
             (dies, Reason::Secret),
             (self.store.next_refresh()?, Reason::Refresh),
+            (resealing, Reason::Resealing),
         ];
         let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);
         Ok(steady
@@ -65,7 +68,9 @@ impl Node {
             let forget = envelope.expires + TOMBSTONE_SLACK_MS;
             self.entomb(&envelope.id, None, envelope.message, forget)?;
             self.remove_envelope(&envelope)?;
-            if let Some(message) = envelope.message {
+            if let Some(message) = envelope.message
+                && self.store.envelopes_of(message)?.is_empty()
+            {
                 self.store.require(Durability::Power)?;
                 self.progress(now, message, State::Expired)?;
             }

@@ -54,7 +54,7 @@ pub(crate) struct Outgoing {
     pub(crate) bytes: Vec<u8>,
 }
 
-const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
+pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
      recipient, size_bytes FROM envelopes";
 
 impl Store {
@@ -211,7 +211,7 @@ pub(super) fn id_range(head: u64) -> ([u8; 32], [u8; 32]) {
     (low, high)
 }
 
-fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
+pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
     let out_of_range =
         |index, value: u8| rusqlite::Error::IntegralValueOutOfRange(index, value.into());
     let (standing, priority) = (row.get::<_, u8>(2)?, row.get::<_, u8>(3)?);

@@ -39,7 +39,7 @@ pub(crate) struct MessageRow {
     pub(crate) carrier_contacts: u32,
 }
 
-const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, \
+pub(super) const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, \
      state, delivered_ms, \
      (SELECT count(*) FROM handovers WHERE message = messages.id), \
      (SELECT count(contact) FROM handovers WHERE message = messages.id), \
@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let time = |index| row.get::<_, i64>(index).map(|ms| Timestamp(ms.unsigned_abs()));
     let (state, protection) = (row.get::<_, u8>(8)?, row.get::<_, u8>(12)?);
     Ok(MessageRow {

@@ -3,6 +3,7 @@
 //! Concrete and synchronous. In-memory SQLite is its test double.
 
 mod contacts;
+mod devices;
 mod envelopes;
 mod messages;
 mod own;
@@ -15,14 +16,25 @@ pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use targets::OwnReply;
 
+use crate::vault::StoreKey;
+use data_encoding::HEXLOWER;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Where a node keeps its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorePath {
-    /// In this file, made if it is missing; `-wal` stands beside it.
+    /// In this file, made if it is missing, encrypted under this key; `-wal` stands beside it,
+    /// encrypted too.
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+        /// Its key: see [`crate::Vault`].
+        key: StoreKey,
+    },
+    /// The same in the clear: for tests and measurements.
     File(PathBuf),
     /// In memory: for tests and simulations.
     Memory,
@@ -47,6 +59,9 @@ pub enum StoreError {
     /// The file is damaged or no store.
     #[error("the store is damaged, or not a Footpost store: restore it, or begin a new profile")]
     Corrupt,
+    /// The file is encrypted under another key, or is no store.
+    #[error("the vault's key does not fit this store: are both whole, and of one profile?")]
+    WrongKey,
     /// A later version of Footpost wrote it.
     #[error("the store is of version {found}, this Footpost knows {known}: update Footpost")]
     TooNew {
@@ -86,8 +101,11 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_foundation.sql"),
+    include_str!("migrations/002_ratchet.sql"),
+    include_str!("migrations/004_vault.sql"),
+];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;
@@ -106,6 +124,7 @@ impl Store {
     /// Opens the store, takes it for this process alone, and brings its schema up to date.
     pub(crate) fn open(path: &StorePath) -> Result<Self, StoreError> {
         let connection = match path {
+            StorePath::Encrypted { path, key } => open_encrypted(path, key)?,
             StorePath::File(path) => open_file(path)?,
             StorePath::Memory => Connection::open_in_memory()?,
         };
@@ -226,10 +245,84 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// SQLCipher, under the key itself: no passphrase is stretched here.
+fn open_encrypted(path: &Path, key: &StoreKey) -> Result<Connection, StoreError> {
+    let connection = open_file(path)?;
+    // Room for all of it: a string that grows leaves copies.
+    let mut sql = Zeroizing::new(String::with_capacity(128));
+    sql.push_str("PRAGMA key = \"x'");
+    HEXLOWER.encode_append(key.as_bytes(), &mut sql);
+    sql.push_str("'\"");
+    // While the key is set, SQLite wipes what it frees: copies of the statement hold the key.
+    connection.execute_batch(
+        "PRAGMA cipher_log_level = NONE;
+         PRAGMA cipher_memory_security = ON;",
+    )?;
+    connection.execute_batch(&sql)?;
+    connection.execute_batch("PRAGMA cipher_memory_security = OFF")?;
+    let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    match read {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(StoreError::WrongKey)
+        }
+        read => Ok(read.map(|()| connection)?),
+    }
+}
+
 /// Steady times may lie before the node's own beginning: an envelope can be older than its carrier.
 pub(crate) type SteadyMs = i64;
 
 /// A column of fixed width; anything else means damage.
 fn fixed<const N: usize>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<[u8; N]> {
     row.get(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encrypted_store_needs_its_key_and_shows_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let store = |key| StorePath::Encrypted {
+            path: path.clone(),
+            key: StoreKey::from_bytes(&[key; 32]),
+        };
+        let open = Store::open(&store(1)).unwrap();
+        let needle = "a name to be found nowhere";
+        open.connection
+            .execute(
+                "INSERT INTO contacts (identity, name, card) VALUES (x'00', ?1, x'')",
+                [needle],
+            )
+            .unwrap();
+        assert!(matches!(Store::open(&store(1)), Err(StoreError::InUse)));
+        let shows = |path: &Path| {
+            let bytes = std::fs::read(path).unwrap();
+            let finds = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part == needle);
+            finds(needle.as_bytes()) || finds(b"contacts") || finds(b"SQLite format 3")
+        };
+        assert!(!shows(&path) && !shows(&directory.path().join("store-wal")));
+        drop(open);
+        assert!(!shows(&path));
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(Store::open(&store(2)), Err(StoreError::WrongKey)));
+        assert!(Store::open(&StorePath::File(path.clone())).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        let again = Store::open(&store(1)).unwrap();
+        assert!(again.contact_by_name(needle).unwrap().is_some());
+        let plain = directory.path().join("plain");
+        drop(Store::open(&StorePath::File(plain.clone())).unwrap());
+        let key = StoreKey::from_bytes(&[1; 32]);
+        let path = StorePath::Encrypted { path: plain.clone(), key };
+        assert!(matches!(Store::open(&path), Err(StoreError::WrongKey)));
+        assert!(shows_plain(&plain));
+    }
+
+    /// That the search would find what is there.
+    fn shows_plain(path: &Path) -> bool {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(8).any(|part| part == b"contacts")
+    }
 }

@@ -1,0 +1,147 @@
+//! What a running node leaves in its log and in its memory.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
+mod common;
+
+use common::{Person, until};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use footpost_core::{Card, WrappedKey};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    os::unix::fs::FileExt,
+    process::{Child, Command, Stdio},
+};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+const TEXT: &str = "The bridge is out. Take the ford, before dark.";
+/// So many bytes in a row betray a secret.
+const PART: usize = 12;
+
+/// Alice, whose profile is under the passphrase.
+fn alice() -> Person {
+    let alice = Person::without_profile();
+    let mut init = alice.command(&["init", "--name", "Alice"]);
+    assert!(init.env("FOOTPOST_PASSPHRASE", PASSPHRASE).status().unwrap().success());
+    alice
+}
+
+/// Her node, which got the passphrase by descriptor, and logs all that it can.
+fn run(alice: &Person) -> (Child, String) {
+    let dir = alice.dir();
+    let line = format!(
+        "exec {} --dir {} --json --passphrase-fd 3 run --no-lan --listen 127.0.0.1:0 \
+         --ack-delay-s 0 3<<E\n{PASSPHRASE}\nE",
+        env!("CARGO_BIN_EXE_footpost"),
+        dir.display()
+    );
+    let log = File::create(dir.join("log")).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).env("RUST_LOG", "trace").stdin(Stdio::null());
+    let mut child = shell.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut started = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut started).unwrap();
+    let started: serde_json::Value = serde_json::from_str(&started).unwrap();
+    (child, started["listen"].as_str().unwrap().to_owned())
+}
+
+fn store_key(person: &Person, passphrase: Option<&str>) -> [u8; 32] {
+    let wrapped = WrappedKey::from_bytes(std::fs::read(person.dir().join("vault")).unwrap());
+    *wrapped.unlock(passphrase).unwrap().as_bytes()
+}
+
+fn card(link: &str) -> Card {
+    link.parse().unwrap()
+}
+
+/// Whether any part of the secret is there, as it is or in a usual notation.
+fn betrays(place: &[u8], secret: &[u8]) -> bool {
+    let holds = |needle: &[u8]| place.windows(needle.len()).any(|window| window == needle);
+    secret.windows(PART).step_by(PART / 2).any(|part| {
+        holds(part)
+            || holds(HEXLOWER.encode(part).as_bytes())
+            || holds(HEXUPPER.encode(part).as_bytes())
+            || holds(format!("{part:?}").trim_matches(['[', ']']).as_bytes())
+    }) || holds(BASE64.encode(secret).as_bytes())
+        || holds(BASE64URL_NOPAD.encode(secret).as_bytes())
+}
+
+#[test]
+fn a_full_log_says_nothing_secret() {
+    let (alice, bob) = (alice(), Person::new("Bob"));
+    let (mut node, listen) = run(&alice);
+    let link = alice.link();
+    bob.fact(&["contact", "add", &link]);
+    alice.fact(&["contact", "add", &bob.link()]);
+    let mut bobs = bob.command(&["run", "--no-lan", "--listen", "127.0.0.1:0", "--peer", &listen]);
+    let mut bobs = bobs.stdout(Stdio::null()).spawn().unwrap();
+    alice.fact(&["send", "Bob", TEXT]);
+    until("Bob has the message", || !bob.facts(&["inbox", "--all"]).is_empty());
+    bob.fact(&["send", "Alice", TEXT]);
+    until("Alice has the answer", || !alice.facts(&["inbox", "--all"]).is_empty());
+    for child in [&mut bobs, &mut node] {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let log = std::fs::read(alice.dir().join("log")).unwrap();
+    assert!(log.len() > 10_000, "a trace of {} bytes", log.len());
+    let key = store_key(&alice, Some(PASSPHRASE));
+    let (alices, bobs) = (card(&link), card(&bob.link()));
+    let identities = [alices.identity(), bobs.identity()];
+    let secrets: [(&str, &[u8]); 7] = [
+        ("passphrase", PASSPHRASE.as_bytes()),
+        ("store key", &key),
+        ("text", TEXT.as_bytes()),
+        ("Alice's card", alices.as_bytes()),
+        ("Bob's card", bobs.as_bytes()),
+        ("Alice's key", identities[0].as_bytes()),
+        ("Bob's key", identities[1].as_bytes()),
+    ];
+    for (what, secret) in secrets {
+        assert!(!betrays(&log, secret), "the log betrays: {what}");
+        // That the search finds what is there.
+        for planted in [secret.to_vec(), HEXLOWER.encode(secret).into_bytes()] {
+            assert!(betrays(&[&log[..1000], &planted].concat(), secret), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_dump_of_a_running_node_has_no_passphrase() {
+    let alice = alice();
+    let (mut node, _) = run(&alice);
+    alice.fact(&["status"]);
+    let memory = memory(node.id());
+    let _ = node.kill();
+    let _ = node.wait();
+    let shown = |secret: &[u8]| {
+        memory.iter().any(|region| region.windows(PART).any(|part| part == &secret[..PART]))
+    };
+    assert!(!shown(PASSPHRASE.as_bytes()), "the passphrase is in memory");
+    // What an open store needs is there, as the search finds.
+    assert!(shown(card(&alice_link(&alice)).identity().as_bytes()));
+}
+
+fn alice_link(alice: &Person) -> String {
+    let output =
+        alice.command(&["id", "--json"]).env("FOOTPOST_PASSPHRASE", PASSPHRASE).output().unwrap();
+    let card: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    card["link"].as_str().unwrap().to_owned()
+}
+
+/// All that a process could write: its heap, stacks and data.
+fn memory(process: u32) -> Vec<Vec<u8>> {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{process}/mem")).unwrap();
+    let regions = maps.lines().filter_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (from, to) = range.split_once('-')?;
+        let from = u64::from_str_radix(from, 16).ok()?;
+        let to = u64::from_str_radix(to, 16).ok()?;
+        let mut region = vec![0; usize::try_from(to - from).ok()?];
+        let is_read = rest.starts_with("rw") && memory.read_exact_at(&mut region, from).is_ok();
+        is_read.then_some(region)
+    });
+    regions.collect()
+}

@@ -1,0 +1,145 @@
+//! A vault in a file: for desktops and services, which have no keystore of their own.
+
+use footpost_core::{StoreKey, Vault, VaultError, WrappedKey};
+use rand_core::CryptoRng;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Longer than any vault.
+const MAX_BYTES: u64 = 4096;
+
+/// A store's key in a file that only its owner can read, under a passphrase or open.
+#[derive(Debug)]
+pub struct FileVault {
+    path: PathBuf,
+    wrapped: WrappedKey,
+    passphrase: Option<Zeroizing<String>>,
+}
+
+impl FileVault {
+    /// Makes the file, with a fresh key in it. Without a passphrase the key lies there open: then
+    /// the store is as safe as the file is.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`], also where there is a file already.
+    pub fn create(
+        path: &Path,
+        passphrase: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<StoreKey, VaultError> {
+        let key = StoreKey::generate(rng);
+        let mut file = private().create_new(true).open(path)?;
+        write(&mut file, &wrap(&key, passphrase, rng))?;
+        sync_directory(path)?;
+        Ok(key)
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`].
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        Ok(Self { path: path.into(), wrapped: WrappedKey::from_bytes(bytes), passphrase: None })
+    }
+
+    /// Whether it takes a passphrase to unlock it.
+    pub fn is_locked(&self) -> bool {
+        self.wrapped.is_locked()
+    }
+
+    /// What [`Vault::unlock`] shall try.
+    pub fn set_passphrase(&mut self, passphrase: Zeroizing<String>) {
+        self.passphrase = Some(passphrase);
+    }
+
+    /// Puts the same key under another passphrase, or none; the file is replaced whole or not at
+    /// all. A copy of the old file still opens by the old passphrase.
+    ///
+    /// # Errors
+    /// As [`Vault::unlock`]; the file is as before then.
+    pub fn change(
+        &mut self,
+        passphrase: Option<&str>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), VaultError> {
+        let wrapped = wrap(&self.unlock()?, passphrase, rng);
+        let new = self.path.with_extension("new");
+        write(&mut private().create(true).truncate(true).open(&new)?, &wrapped)?;
+        fs::rename(new, &self.path)?;
+        sync_directory(&self.path)?;
+        self.wrapped = wrapped;
+        self.passphrase = None;
+        Ok(())
+    }
+}
+
+impl Vault for FileVault {
+    fn unlock(&mut self) -> Result<StoreKey, VaultError> {
+        self.wrapped.unlock(self.passphrase.as_ref().map(|passphrase| passphrase.as_str()))
+    }
+}
+
+fn wrap(key: &StoreKey, passphrase: Option<&str>, rng: &mut dyn CryptoRng) -> WrappedKey {
+    passphrase.map_or_else(|| WrappedKey::open(key), |words| WrappedKey::new(key, words, rng))
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn write(file: &mut File, wrapped: &WrappedKey) -> io::Result<()> {
+    file.write_all(wrapped.as_bytes())?;
+    file.sync_all()
+}
+
+/// The name, too, must survive a loss of power.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    #[test]
+    fn the_key_stays_the_same_through_changes_of_passphrase() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let key = FileVault::create(&path, None, &mut rng).unwrap();
+        assert!(FileVault::create(&path, None, &mut rng).is_err());
+        let mut vault = FileVault::open(&path).unwrap();
+        assert!(!vault.is_locked() && vault.unlock().unwrap() == key);
+        vault.change(Some("one"), &mut rng).unwrap();
+        let with = |passphrase: &str| {
+            let mut vault = FileVault::open(&path).unwrap();
+            vault.set_passphrase(Zeroizing::new(passphrase.into()));
+            vault
+        };
+        assert!(vault.is_locked() && matches!(vault.unlock(), Err(VaultError::Locked)));
+        let before = fs::read(&path).unwrap();
+        assert!(with("two").change(None, &mut rng).is_err());
+        assert_eq!(fs::read(&path).unwrap(), before);
+        with("one").change(Some("two"), &mut rng).unwrap();
+        assert!(with("two").unlock().unwrap() == key);
+        assert!(matches!(with("one").unlock(), Err(VaultError::WrongPassphrase)));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        fs::write(&path, b"").unwrap();
+        assert!(matches!(with("two").unlock(), Err(VaultError::Damaged)));
+    }
+}
