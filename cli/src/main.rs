@@ -15,6 +15,7 @@ mod profile;
 use args::{Args, Command, ContactCommand};
 use clap::Parser;
 use failure::Failure;
+use footpost_core::Work;
 use output::Output;
 use profile::Profile;
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ fn main() -> ExitCode {
 
 fn perform(args: Args) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let profile = || Profile::locate(args.profile.as_deref(), args.dir.as_deref());
+    let work = if args.simulated { Work::None } else { Work::Standard };
+    let profile = || Profile::locate(args.profile.as_deref(), args.dir.as_deref(), work);
     match args.command {
         Command::Init(init) => commands::init(&profile()?, &init, out),
         Command::Id(id) => commands::id(&profile()?, &id, out),

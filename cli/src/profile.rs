@@ -1,7 +1,7 @@
 //! Where a profile lives: one directory that nobody else can enter.
 
 use crate::failure::{Exit, Failure};
-use footpost_core::{Config, Node, OpenError, StorePath, Timestamp};
+use footpost_core::{Config, Node, OpenError, StorePath, Timestamp, Work};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
@@ -27,16 +27,21 @@ pub(crate) struct Profile {
     dir: PathBuf,
     /// How the user has to say it, to name it in advice.
     option: String,
+    work: Work,
 }
 
 impl Profile {
-    pub(crate) fn locate(name: Option<&str>, dir: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn locate(
+        name: Option<&str>,
+        dir: Option<&Path>,
+        work: Work,
+    ) -> Result<Self, Failure> {
         let given = env::var_os("FOOTPOST_DIR").filter(|dir| !dir.is_empty() && name.is_none());
         if let Some(dir) = dir {
-            return Ok(Self { dir: dir.into(), option: format!(" --dir {}", dir.display()) });
+            return Ok(Self { dir: dir.into(), option: format!(" --dir {}", dir.display()), work });
         }
         if let Some(dir) = given {
-            return Ok(Self { dir: dir.into(), option: String::new() });
+            return Ok(Self { dir: dir.into(), option: String::new(), work });
         }
         let option = name.map(|name| format!(" --profile {name}")).unwrap_or_default();
         let name = name.unwrap_or(DEFAULT_NAME);
@@ -50,7 +55,7 @@ impl Profile {
             .ok_or_else(|| {
                 Failure::new(Exit::Profile, "there is no home directory: name one with --dir")
             })?;
-        Ok(Self { dir: data.join("footpost").join(name), option })
+        Ok(Self { dir: data.join("footpost").join(name), option, work })
     }
 
     /// Makes the directory and an empty store, both for their owner alone.
@@ -110,6 +115,11 @@ impl Profile {
         self.dir.join(SOCKET)
     }
 
+    /// What every node on this profile has in common.
+    pub(crate) fn settings(&self) -> Config {
+        Config::default().work(self.work).clone()
+    }
+
     pub(crate) fn store(&self) -> StorePath {
         StorePath::File(self.database())
     }
@@ -120,7 +130,7 @@ impl Profile {
 
     /// Opens the node in this process; what has fallen due since it last ran is done.
     pub(crate) fn open(&self, rng: ChaCha20Rng) -> Result<Node, OpenError> {
-        let mut node = Node::open(&self.store(), Config::default(), Box::new(rng), now())?;
+        let mut node = Node::open(&self.store(), self.settings(), Box::new(rng), now())?;
         node.handle_timeout(now())?;
         node.commit()?;
         Ok(node)

@@ -46,6 +46,8 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// One more postmark is minted.
+    PostmarkMinted,
     /// Link keys and postmark are new: transports rotate their visible names and addresses.
     EpochRotated,
 }

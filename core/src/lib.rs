@@ -36,8 +36,9 @@ pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{
     Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
-    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
-    Previous, Priority, SealError, Sealed, TagMode, open, seal,
+    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Minting, Opened,
+    Postmark, Previous, Priority, SealError, Sealed, TagMode, Work, WorkProof, Workbench, open,
+    seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{

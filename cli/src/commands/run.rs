@@ -30,6 +30,7 @@ enum Told {
     NeighbourUp { link: u64 },
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
+    PostmarkMinted,
     KeysRotated,
     Missed { events: u64 },
     Stopped,
@@ -49,7 +50,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
 
 /// The node's settings.
 pub(crate) fn config(profile: &Profile, args: &Run) -> Config {
-    let mut node = footpost_core::Config::default();
+    let mut node = profile.settings();
     if let Some(mib) = args.carry_mb {
         node.max_carried_bytes(mib << 20);
     }
@@ -151,6 +152,7 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
         Event::LinkClosed { link, reason } => {
             Told::LinkClosed { link: link.0, reason: reason.to_string() }
         }
+        Event::PostmarkMinted => Told::PostmarkMinted,
         Event::EpochRotated => Told::KeysRotated,
     }))
 }
@@ -192,6 +194,7 @@ fn text(told: &Told) -> String {
             format!("Neighbour {link} is {}", printable(contact))
         }
         Told::LinkClosed { link, reason } => format!("Neighbour {link} is gone: {reason}"),
+        Told::PostmarkMinted => "A postmark is minted".to_owned(),
         Told::KeysRotated => "The keys of the day have rotated".to_owned(),
         Told::Missed { events } => format!("Too much at once: {events} events were not shown"),
         Told::Stopped => "Stopped.".to_owned(),

@@ -6,6 +6,7 @@ mod contacts;
 mod envelopes;
 mod messages;
 mod own;
+mod postmarks;
 mod targets;
 mod tombstones;
 
@@ -13,6 +14,7 @@ pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
+pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -86,8 +88,11 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_foundation.sql"),
+    include_str!("migrations/002_ratchet.sql"),
+    include_str!("migrations/005_postmarks.sql"),
+];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;

@@ -1,0 +1,1 @@
+//! Postmarks under load, attack and restart.
