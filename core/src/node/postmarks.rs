@@ -59,9 +59,16 @@ pub(super) struct Charge {
 
 impl Postmarks {
     pub(super) fn load(store: &Store, difficulty: Difficulty) -> Result<Self, StoreError> {
+        let (mut own, bench) = (store.own_postmarks()?, Workbench::with(difficulty));
+        // From a time when the network asked for less: it would end links now.
+        own.retain(|own| {
+            let key = own.postmark.public_key();
+            let proof = WorkProof::new(&key, own.day, own.postmark.nonce());
+            !own.is_minted || bench.passes_gate(&proof)
+        });
         Ok(Self {
-            own: store.own_postmarks()?,
-            bench: Workbench::with(difficulty),
+            own,
+            bench,
             verdicts: store.verdict_count()?,
             sweep_at: MAX_VERDICTS,
             empty_at: None,
