@@ -49,6 +49,6 @@ pub use identity::{
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
-pub use node::{CarriedEnvelope, Neighbour, Node, OpenError, Stats};
+pub use node::{CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node, OpenError, Stats};
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};

@@ -9,6 +9,7 @@ mod ratchet;
 mod upkeep;
 mod view;
 
+pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
 use crate::chat::ContactId;

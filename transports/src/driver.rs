@@ -48,7 +48,7 @@ pub(crate) enum Input {
     /// A link is down.
     Down { id: LinkId },
     /// A slice of minting is done.
-    Minted(Minting),
+    Minted(Box<Minting>),
     /// The application wants something.
     Call(Call),
     /// End in order.

@@ -54,7 +54,7 @@ fn mint(waiting: &Receiver<Minting>, inputs: &WeakSender<Input>) {
     for mut minting in waiting {
         minting.advance(SLICE);
         let Some(inputs) = inputs.upgrade() else { return };
-        if inputs.blocking_send(Input::Minted(minting)).is_err() {
+        if inputs.blocking_send(Input::Minted(Box::new(minting))).is_err() {
             return;
         }
     }

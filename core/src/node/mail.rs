@@ -11,7 +11,7 @@ use crate::envelope::{
 };
 use crate::event::Event;
 use crate::identity::{Card, Protection, ReplyTarget, Suite};
-use crate::link::{LinkId, Violation};
+use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, OwnReply, PostmarkRow, Standing, SteadyMs,
@@ -177,6 +177,9 @@ impl Node {
             Err(DecodeError::Unknown { .. }) => return Ok(()),
             parsed => parsed?,
         };
+        // Before all that costs more: what was not paid for is refused by a hash of 40 bytes.
+        let proof = envelope.work_proof();
+        self.check_gate(&proof)?;
         let id = envelope.id();
         self.wanted.remove(&id.head());
         if let Some(session) = self.links.get_mut(&link) {
@@ -192,8 +195,6 @@ impl Node {
             }
             return Ok(());
         }
-        let proof = envelope.work_proof();
-        self.check_gate(&proof)?;
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
@@ -383,11 +384,15 @@ impl Node {
 
     /// Tells every counted neighbour but the one it came from. To its recipient it goes at once.
     fn offer(&mut self, id: &EnvelopeId, from: Option<LinkId>) -> Result<(), StoreError> {
+        let is_other = |link: &LinkId, session: &Session| Some(*link) != from && session.is_live();
+        let mut others =
+            self.links.iter_mut().filter(|(link, session)| is_other(link, session)).peekable();
+        // Most mail comes in while no other neighbour is there: the store need not be asked.
+        if others.peek().is_none() {
+            return Ok(());
+        }
         let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
-        for (link, session) in &mut self.links {
-            if Some(*link) == from || !session.is_live() {
-                continue;
-            }
+        for (_, session) in others {
             if routing::is_direct(&envelope, session.contact) {
                 session.push_transfer(TransferOrder::new(&envelope, session.contact));
             } else {

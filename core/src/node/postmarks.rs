@@ -16,8 +16,9 @@ const A_DAY: usize = 3;
 /// Tomorrow's are minted from this long before midnight.
 const AHEAD_MS: u64 = 6 * 60 * 60 * 1000;
 
-/// What may be charged to one postmark: envelopes held and tombstones together.
-const MAX_ITEMS: u64 = 256;
+/// What one postmark pays for: envelopes on board and tombstones together.
+pub const MAX_ENVELOPES_PER_POSTMARK: u64 = 256;
+const MAX_ITEMS: u64 = MAX_ENVELOPES_PER_POSTMARK;
 /// The same in bytes of envelopes held.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
 /// All postmarks of nodes whose clock was never set count as so many, together: their work buys no

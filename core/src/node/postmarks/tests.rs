@@ -85,6 +85,7 @@ impl Stranger {
 }
 
 /// Brings an envelope: whether the node has it then, or why the link ends.
+#[expect(clippy::unwrap_in_result, reason = "the result is the neighbour's, not the store's")]
 fn bring(node: &mut Node, now: Timestamp, sealed: &Sealed) -> Result<bool, Violation> {
     let at = node.begin(now, Durability::Process).unwrap();
     let result = node.accept(at, NO_LINK, 0, &sealed.bytes);
