@@ -37,6 +37,10 @@ pub(crate) struct Args {
     /// Read the vault's passphrase from this file descriptor
     #[arg(long, global = true, value_name = "N")]
     pub(crate) passphrase_fd: Option<u32>,
+
+    /// Ask and pay no work for postmarks: for tests, among nodes that all do
+    #[arg(long, global = true, hide = true)]
+    pub(crate) simulated: bool,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -77,7 +81,7 @@ pub(crate) enum Command {
     Inbox(Inbox),
     /// Show how far your messages have come, the store and the neighbours
     #[command(
-        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, sent, sent_bytes,\n      received_bytes, messages (as inbox has them)"
+        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, postmarks_ready,\n      postmarks_ahead, sent, sent_bytes, received_bytes, messages (as inbox has them)"
     )]
     Status(Status),
     /// List the envelopes on board, with all that a carrier can see of them
@@ -107,6 +111,9 @@ pub(crate) struct Init {
     /// Your name, as your card shows it
     #[arg(long, value_parser = name)]
     pub(crate) name: Option<String>,
+    /// Leave the first postmark to `run`: until one is minted, messages wait
+    #[arg(long)]
+    pub(crate) no_mint: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -17,6 +17,7 @@ mod profile;
 use args::{Args, BackupCommand, Command, ContactCommand, VaultCommand};
 use clap::Parser;
 use failure::Failure;
+use footpost_core::Work;
 use output::Output;
 use passphrase::Passphrases;
 use profile::Profile;
@@ -32,8 +33,9 @@ fn main() -> ExitCode {
 fn perform(args: Args) -> Result<(), Failure> {
     let out = Output::new(args.json);
     let passphrases = Passphrases::new(args.passphrase_fd)?;
+    let work = if args.simulated { Work::None } else { Work::Standard };
     let profile =
-        || Profile::locate(args.profile.as_deref(), args.dir.as_deref(), passphrases.clone());
+        || Profile::locate(args.profile.as_deref(), args.dir.as_deref(), passphrases.clone(), work);
     match args.command {
         Command::Init(init) => commands::init(&profile()?, &init, out),
         Command::Id(id) => commands::id(&profile()?, &id, out),

@@ -69,6 +69,15 @@ pub(crate) fn spinner(message: impl Into<String>) -> ProgressBar {
     spinner
 }
 
+/// A bar for work of about this many steps, on standard error where that is a terminal.
+pub(crate) fn bar(message: &'static str, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps).with_message(message);
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {percent} %") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// Whether somebody watches standard output.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()

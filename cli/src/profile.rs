@@ -4,7 +4,7 @@ use crate::{
     failure::{Exit, Failure},
     passphrase::Passphrases,
 };
-use footpost_core::{Config, Node, OpenError, StorePath, Timestamp, Vault, VaultError};
+use footpost_core::{Config, Node, OpenError, StorePath, Timestamp, Vault, VaultError, Work};
 use footpost_transports::FileVault;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -33,6 +33,7 @@ pub(crate) struct Profile {
     /// How the user has to say it, to name it in advice.
     option: String,
     passphrases: Passphrases,
+    work: Work,
 }
 
 impl Profile {
@@ -40,17 +41,15 @@ impl Profile {
         name: Option<&str>,
         dir: Option<&Path>,
         passphrases: Passphrases,
+        work: Work,
     ) -> Result<Self, Failure> {
         let given = env::var_os("FOOTPOST_DIR").filter(|dir| !dir.is_empty() && name.is_none());
         if let Some(dir) = dir {
-            return Ok(Self {
-                dir: dir.into(),
-                option: format!(" --dir {}", dir.display()),
-                passphrases,
-            });
+            let option = format!(" --dir {}", dir.display());
+            return Ok(Self { dir: dir.into(), option, passphrases, work });
         }
         if let Some(dir) = given {
-            return Ok(Self { dir: dir.into(), option: String::new(), passphrases });
+            return Ok(Self { dir: dir.into(), option: String::new(), passphrases, work });
         }
         let option = name.map(|name| format!(" --profile {name}")).unwrap_or_default();
         let name = name.unwrap_or(DEFAULT_NAME);
@@ -64,7 +63,7 @@ impl Profile {
             .ok_or_else(|| {
                 Failure::new(Exit::Profile, "there is no home directory: name one with --dir")
             })?;
-        Ok(Self { dir: data.join("footpost").join(name), option, passphrases })
+        Ok(Self { dir: data.join("footpost").join(name), option, passphrases, work })
     }
 
     /// Makes the directory, the vault and an empty store, all for their owner alone. Says whether
@@ -144,6 +143,11 @@ impl Profile {
         self.dir.join(SOCKET)
     }
 
+    /// What every node on this profile has in common.
+    pub(crate) fn settings(&self) -> Config {
+        Config::default().work(self.work).clone()
+    }
+
     /// The store and its key; asks for the passphrase if the vault is under one.
     pub(crate) fn store(&self) -> Result<StorePath, Failure> {
         self.check()?;
@@ -172,14 +176,14 @@ impl Profile {
     fn database(&self) -> PathBuf {
         self.dir.join(DATABASE)
     }
-}
 
-/// Opens the node in this process; what has fallen due since it last ran is done.
-pub(crate) fn open(store: &StorePath, rng: ChaCha20Rng) -> Result<Node, OpenError> {
-    let mut node = Node::open(store, Config::default(), Box::new(rng), now())?;
-    node.handle_timeout(now())?;
-    node.commit()?;
-    Ok(node)
+    /// Opens the node in this process; what has fallen due since it last ran is done.
+    pub(crate) fn open(&self, store: &StorePath, rng: ChaCha20Rng) -> Result<Node, OpenError> {
+        let mut node = Node::open(store, self.settings(), Box::new(rng), now())?;
+        node.handle_timeout(now())?;
+        node.commit()?;
+        Ok(node)
+    }
 }
 
 /// Randomness for keys, from the system.

@@ -16,7 +16,7 @@ fn a_stranger_carries_a_message_between_two_who_never_meet() {
     assert_eq!(report["copies_left"], 0);
     let steps = report["steps"].as_array().unwrap();
     let names: Vec<_> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
-    let expected = "swap_cards start send carry sender_leaves blind deliver acknowledge \
+    let expected = "mint swap_cards start send carry sender_leaves blind deliver acknowledge \
                     recipient_leaves confirm sender_leaves_again carrier_leaves no_copies";
     assert_eq!(names.join(" "), expected);
     assert!(steps.iter().all(|step| step["ok"] == true && step["ms"].is_u64()));

@@ -1,6 +1,6 @@
 //! What an application may set.
 
-use crate::envelope::{MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode};
+use crate::envelope::{MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode, Work};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -14,6 +14,7 @@ pub struct Config {
     pub(crate) ack_delay_max_ms: u64,
     pub(crate) read_receipts: bool,
     pub(crate) tag_mode: TagMode,
+    pub(crate) work: Work,
 }
 
 /// A setting that makes no sense.
@@ -33,6 +34,7 @@ impl Default for Config {
             ack_delay_max_ms: 2 * 60 * 1000,
             read_receipts: false,
             tag_mode: TagMode::Hidden,
+            work: Work::Standard,
         }
     }
 }
@@ -85,6 +87,12 @@ impl Config {
     /// What one's own envelopes show to home relays; hidden unless set.
     pub fn tag_mode(&mut self, mode: TagMode) -> &mut Self {
         self.tag_mode = mode;
+        self
+    }
+
+    /// What the network asks for a postmark: the protocol's standard, unless it is a simulation.
+    pub fn work(&mut self, work: Work) -> &mut Self {
+        self.work = work;
         self
     }
 }

@@ -48,6 +48,8 @@ pub enum Event {
     },
     /// This identity was restored on a later device: see [`crate::Node::is_superseded`].
     Superseded,
+    /// One more postmark is minted.
+    PostmarkMinted,
     /// Link keys and postmark are new: transports rotate their visible names and addresses.
     EpochRotated,
 }

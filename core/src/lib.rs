@@ -37,8 +37,9 @@ pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{
     Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
-    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Opened, Postmark,
-    Previous, Priority, SealError, Sealed, TagMode, open, seal,
+    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Minting, Opened,
+    Postmark, Previous, Priority, SealError, Sealed, TagMode, Work, WorkProof, Workbench, open,
+    seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{
@@ -49,7 +50,9 @@ pub use identity::{
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
-pub use node::{BackupError, CarriedEnvelope, Neighbour, Node, OpenError, Stats};
+pub use node::{
+    BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node, OpenError, Stats,
+};
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
 pub use vault::{StoreKey, Vault, VaultError, WrappedKey};

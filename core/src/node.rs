@@ -6,22 +6,25 @@ mod devices;
 mod links;
 mod mail;
 mod people;
+mod postmarks;
 mod ratchet;
 mod upkeep;
 mod view;
 
 pub use backup::BackupError;
+pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
 use crate::chat::ContactId;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
-use crate::envelope::Postmark;
+use crate::envelope::Difficulty;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
+use postmarks::Postmarks;
 use rand_core::CryptoRng;
 use ratchet::by_contact;
 use std::collections::{BTreeMap, VecDeque};
@@ -61,6 +64,7 @@ pub struct Node {
     cards: Vec<(Card, TargetSecret)>,
     /// Own reply targets, the newest first.
     replies: BTreeMap<ContactId, Vec<OwnReply>>,
+    postmarks: Postmarks,
     clock: Clock,
     epoch: Epoch,
     links: BTreeMap<LinkId, Session>,
@@ -81,14 +85,13 @@ pub struct Node {
 struct Epoch {
     day: u32,
     link_secret: Zeroizing<[u8; 32]>,
-    postmark: Postmark,
 }
 
 impl Epoch {
     fn new(day: u32, rng: &mut dyn CryptoRng) -> Self {
         let mut link_secret = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *link_secret);
-        Self { day, link_secret, postmark: Postmark::generate(rng) }
+        Self { day, link_secret }
     }
 }
 
@@ -164,6 +167,7 @@ impl Node {
             device,
             is_superseded,
             cards: store.own_cards()?,
+            postmarks: Postmarks::load(&store, Difficulty::of(config.work))?,
             replies: by_contact(store.own_replies()?),
             clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),
             epoch: Epoch::new(now.day(), &mut *rng),
@@ -182,6 +186,7 @@ impl Node {
         };
         let now = node.begin(now, Durability::Power)?;
         node.renew_cards(now)?;
+        node.turn_postmarks(now)?;
         node.commit()?;
         Ok(node)
     }

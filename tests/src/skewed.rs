@@ -1,8 +1,8 @@
 //! Nodes whose clocks disagree.
 
-use crate::net::START;
+use crate::net::{START, simulated};
 use footpost_core::{
-    Body, Config, CostClass, LinkId, LinkInfo, Node, Priority, Role, State, StorePath, Timestamp,
+    Body, CostClass, LinkId, LinkInfo, Node, Priority, Role, State, StorePath, Timestamp,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -10,7 +10,7 @@ use rand_core::SeedableRng;
 /// Opens a node with default settings.
 pub fn open_node(path: &StorePath, seed: u64, now: Timestamp) -> Node {
     let rng = Box::new(ChaCha20Rng::seed_from_u64(seed));
-    Node::open(path, Config::default(), rng, now).expect("the node opens")
+    Node::open(path, simulated(), rng, now).expect("the node opens")
 }
 
 /// A node and what its clock shows at [`START`].

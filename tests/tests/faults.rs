@@ -1,13 +1,13 @@
 //! Links that lose, double, delay and break: mail arrives all the same, once.
 
-use footpost_core::{Config, CostClass, State};
-use footpost_tests::{Faults, Net};
+use footpost_core::{CostClass, State};
+use footpost_tests::{Faults, Net, simulated};
 
 const MINUTE_MS: u64 = 60 * 1000;
 
 /// Two friends and a stranger between them, a message each way.
 fn busy_net(seed: u64) -> Net {
-    let mut net = Net::with_config(seed, 3, Config::default().ack_delay_max_ms(1000));
+    let mut net = Net::with_config(seed, 3, simulated().ack_delay_max_ms(1000));
     let (to_c, to_a) = net.befriend(0, 2);
     for n in 0..3 {
         net.send(0, to_c, &format!("a{n}"));

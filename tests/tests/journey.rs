@@ -1,7 +1,7 @@
 //! The journey of a message between two who are never online together.
 
-use footpost_core::{Config, Event, State};
-use footpost_tests::Net;
+use footpost_core::{Event, State};
+use footpost_tests::{Net, simulated};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -55,7 +55,7 @@ fn two_who_are_online_need_one_round_trip() {
 
 #[test]
 fn an_answer_to_a_strangers_message_is_sealed_post_quantum() {
-    let mut net = Net::with_config(3, 2, Config::default().ack_delay_max_ms(0));
+    let mut net = Net::with_config(3, 2, simulated().ack_delay_max_ms(0));
     // Only the writer holds a card.
     let to_b = net.introduce(0, 1);
     net.send(0, to_b, "you do not know me");
@@ -78,7 +78,7 @@ fn an_answer_to_a_strangers_message_is_sealed_post_quantum() {
 
 #[test]
 fn a_read_receipt_tells_the_writer_and_nobody_else_shows_it() {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.ack_delay_max_ms(0).read_receipts(true);
     let mut net = Net::with_config(4, 2, &config);
     let (to_b, _) = net.befriend(0, 1);

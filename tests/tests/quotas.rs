@@ -1,12 +1,12 @@
 //! Space for others is bounded, and one's own mail never pays for it.
 
-use footpost_core::{Body, Config, Priority, State};
-use footpost_tests::Net;
+use footpost_core::{Body, Priority, State};
+use footpost_tests::{Net, simulated};
 
 #[test]
 fn a_full_carrier_keeps_the_urgent_and_the_long_lived() {
     let mut net = Net::new(1, 2);
-    let mut config = Config::default();
+    let mut config = simulated();
     config.max_carried_envelopes(4);
     let carrier = net.add(&footpost_core::StorePath::Memory, config);
     let (to_b, _) = net.befriend(0, 1);
@@ -33,7 +33,7 @@ fn a_full_carrier_keeps_the_urgent_and_the_long_lived() {
 #[test]
 fn bytes_are_bounded_too_and_own_mail_is_not_counted() {
     let mut net = Net::new(2, 2);
-    let mut config = Config::default();
+    let mut config = simulated();
     config.max_carried_bytes(20_000);
     let carrier = net.add(&footpost_core::StorePath::Memory, config);
     let (to_b, _) = net.befriend(0, 1);
@@ -52,7 +52,7 @@ fn bytes_are_bounded_too_and_own_mail_is_not_counted() {
 #[test]
 fn a_node_may_carry_for_nobody_and_still_gets_its_mail() {
     let mut net = Net::new(3, 2);
-    let mut config = Config::default();
+    let mut config = simulated();
     config.max_carried_bytes(0);
     let leaf = net.add(&footpost_core::StorePath::Memory, config);
     let (to_b, _) = net.befriend(0, 1);

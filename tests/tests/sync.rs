@@ -1,7 +1,7 @@
 //! Meetings cost what the difference costs.
 
-use footpost_core::{Config, State};
-use footpost_tests::Net;
+use footpost_core::State;
+use footpost_tests::{Net, simulated};
 
 #[test]
 fn a_meeting_with_nothing_new_costs_little() {
@@ -22,7 +22,7 @@ fn a_meeting_with_nothing_new_costs_little() {
 
 #[test]
 fn an_acknowledgement_vaccinates_who_never_had_the_envelope() {
-    let mut net = Net::with_config(2, 4, Config::default().ack_delay_max_ms(1));
+    let mut net = Net::with_config(2, 4, simulated().ack_delay_max_ms(1));
     let (to_b, _) = net.befriend(0, 1);
     let message = net.send(0, to_b, "direct");
     // 2 takes a copy; then 0 and 1 meet.
@@ -45,7 +45,7 @@ fn an_acknowledgement_vaccinates_who_never_had_the_envelope() {
 
 #[test]
 fn news_runs_through_a_chain_of_open_links() {
-    let mut net = Net::with_config(3, 6, Config::default().ack_delay_max_ms(10));
+    let mut net = Net::with_config(3, 6, simulated().ack_delay_max_ms(10));
     let (to_last, _) = net.befriend(0, 5);
     for n in 0..5 {
         net.connect(n, n + 1);
@@ -79,7 +79,7 @@ fn in_a_clique_nobody_fetches_a_new_envelope_twice() {
 #[test]
 fn who_has_the_acknowledgement_is_not_sent_the_envelope_again() {
     for carrier_dials in [true, false] {
-        let mut net = Net::with_config(5, 3, Config::default().ack_delay_max_ms(1));
+        let mut net = Net::with_config(5, 3, simulated().ack_delay_max_ms(1));
         let (to_b, _) = net.befriend(0, 1);
         net.send(0, to_b, &"x".repeat(20_000));
         for (a, b) in [(0, 2), (2, 1)] {

@@ -1,14 +1,14 @@
 //! Expiry, clocks that are wrong, and days that end.
 
-use footpost_core::{Config, Event, State, StorePath, Timestamp};
-use footpost_tests::{Net, START};
+use footpost_core::{Event, State, StorePath, Timestamp};
+use footpost_tests::{Net, START, simulated};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 #[test]
 fn what_is_not_delivered_expires_everywhere() {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.lifetime_s(3600).unwrap();
     let mut net = Net::with_config(1, 3, &config);
     let (to_c, _) = net.befriend(0, 2);
@@ -27,7 +27,7 @@ fn what_is_not_delivered_expires_everywhere() {
 
 #[test]
 fn an_age_is_carried_along_and_no_copy_makes_it_younger() {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.lifetime_s(2 * 3600).unwrap();
     let mut net = Net::with_config(2, 4, &config);
     let (to_d, _) = net.befriend(0, 3);

@@ -4,9 +4,9 @@
 //! engine waits for nobody. What has piled up goes into one store transaction, and no frame, event
 //! or result leaves before that is durable.
 
-use crate::{clock::Clock, footpost::StartError, queue::QueueSender};
+use crate::{clock::Clock, footpost::StartError, minter::Minter, queue::QueueSender};
 use footpost_core::{
-    Config, Event, LinkId, LinkInfo, Node, OpenError, StoreError, StorePath, Timestamp,
+    Config, Event, LinkId, LinkInfo, Minting, Node, OpenError, StoreError, StorePath, Timestamp,
 };
 use rand_chacha::ChaCha20Rng;
 use std::{
@@ -47,6 +47,8 @@ pub(crate) enum Input {
     Room,
     /// A link is down.
     Down { id: LinkId },
+    /// A slice of minting is done.
+    Minted(Box<Minting>),
     /// The application wants something.
     Call(Call),
     /// End in order.
@@ -89,12 +91,13 @@ impl Driver {
             .build()
             .map_err(StartError::Thread)?;
         let (inputs, mut waiting) = mpsc::channel(WAITING_INPUTS);
+        let minter = Minter::start(inputs.downgrade()).map_err(StartError::Thread)?;
         let (events, _) = broadcast::channel(WAITING_EVENTS);
         let (subscribable, stopped) = (events.downgrade(), Arc::new(OnceLock::new()));
         let (opened, result) = oneshot::channel();
         let why = Arc::clone(&stopped);
         let run = move || {
-            let mut engine = match Engine::open(&store, config, rng, events) {
+            let mut engine = match Engine::open(&store, config, rng, events, minter) {
                 Ok(engine) => engine,
                 Err(source) => {
                     return drop(opened.send(Err(StartError::Open { store, source })));
@@ -171,6 +174,7 @@ struct Engine {
     links: BTreeMap<LinkId, Outgoing>,
     replies: Vec<Reply>,
     events: broadcast::Sender<Event>,
+    minter: Minter,
 }
 
 struct Outgoing {
@@ -184,16 +188,18 @@ impl Engine {
         config: Config,
         rng: ChaCha20Rng,
         events: broadcast::Sender<Event>,
+        minter: Minter,
     ) -> Result<Self, OpenError> {
         let mut clock = Clock::default();
         let (now, _) = clock.now();
         let node = Node::open(store, config, Box::new(rng), now)?;
-        Ok(Self { node, clock, now, links: BTreeMap::new(), replies: Vec::new(), events })
+        Ok(Self { node, clock, now, links: BTreeMap::new(), replies: Vec::new(), events, minter })
     }
 
     async fn run(&mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), StoreError> {
         loop {
             self.let_out()?;
+            self.mint()?;
             let due = self.node.poll_timeout()?.map(|(due, _)| due);
             let first = self.wait(due, inputs).await;
             self.tick(due)?;
@@ -254,6 +260,10 @@ impl Engine {
                     self.links.remove(&id);
                     self.node.handle_link_down(now, id)?;
                 }
+                Input::Minted(minting) => {
+                    self.minter.rest();
+                    self.node.handle_minting(now, &minting)?;
+                }
                 Input::Call(call) => {
                     let reply = call(&mut self.node, now);
                     self.replies.push(reply);
@@ -265,6 +275,15 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    fn mint(&mut self) -> Result<(), StoreError> {
+        if self.minter.is_idle()
+            && let Some(minting) = self.node.next_minting(self.now)?
+        {
+            self.minter.work(minting);
+        }
+        Ok(())
     }
 
     /// Hands on the frames and events that are durable now.

@@ -14,6 +14,7 @@
 //! - `quic`: links over QUIC: one socket that dials and accepts, who may connect, and whom to keep
 //!   connected (with `backoff` between attempts).
 //! - `lan`: neighbours on the local network, by multicast DNS.
+//! - `minter`: a thread of low priority that mints postmarks for the engine.
 //! - `clock`: the wall clock, and when somebody has set it.
 //! - `vault`: [`FileVault`], which keeps the store's key where there is no keystore.
 
@@ -24,6 +25,7 @@ mod driver;
 mod footpost;
 mod lan;
 mod link;
+mod minter;
 mod queue;
 mod quic;
 mod vault;

@@ -7,7 +7,7 @@ use crate::{
     output::{Output, bytes},
     profile::{self, Profile},
 };
-use footpost_core::{BackupError, Config, Node, RecoveryWords, WordsError};
+use footpost_core::{BackupError, Node, RecoveryWords, WordsError};
 use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions},
@@ -72,7 +72,7 @@ pub(crate) fn restore(profile: &Profile, args: &BackupFile, out: Output) -> Resu
         let mut backup = BufReader::new(file);
         let (store, rng) = (profile.store()?, Box::new(rng));
         let now = profile::now();
-        let mut node = Node::restore(&store, Config::default(), rng, now, &words, &mut backup)?;
+        let mut node = Node::restore(&store, profile.settings(), rng, now, &words, &mut backup)?;
         node.handle_timeout(now)?;
         node.commit()?;
         let address = node.identity().address();

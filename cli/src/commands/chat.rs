@@ -74,7 +74,7 @@ fn ensure_running(
     });
     let config = Config {
         store: profile.store()?,
-        node: footpost_core::Config::default(),
+        node: profile.settings(),
         listen: None,
         peers: Vec::new(),
         lan: true,

@@ -1,5 +1,6 @@
 //! `footpost init`
 
+use super::mint::mint;
 use crate::{
     args::Init,
     control::{Client, Reply, Request, misunderstood},
@@ -23,6 +24,9 @@ struct Made {
 
 pub(crate) fn init(profile: &Profile, args: &Init, out: Output) -> Result<(), Failure> {
     let passphrase = profile.create()?;
+    if !args.no_mint {
+        mint(profile)?;
+    }
     let mut client = Client::reach(profile)?;
     if let Some(name) = args.name.clone() {
         client.ask(Request::SetName { name })?;

@@ -7,6 +7,7 @@ pub(crate) mod contact;
 mod id;
 mod inbox;
 mod init;
+mod mint;
 mod run;
 mod send;
 mod status;

@@ -31,6 +31,7 @@ enum Told {
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
     Superseded,
+    PostmarkMinted,
     KeysRotated,
     Missed { events: u64 },
     Stopped,
@@ -50,7 +51,7 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
 
 /// The node's settings.
 pub(crate) fn config(profile: &Profile, args: &Run) -> Result<Config, Failure> {
-    let mut node = footpost_core::Config::default();
+    let mut node = profile.settings();
     if let Some(mib) = args.carry_mb {
         node.max_carried_bytes(mib << 20);
     }
@@ -153,6 +154,7 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
             Told::LinkClosed { link: link.0, reason: reason.to_string() }
         }
         Event::Superseded => Told::Superseded,
+        Event::PostmarkMinted => Told::PostmarkMinted,
         Event::EpochRotated => Told::KeysRotated,
     }))
 }
@@ -197,6 +199,7 @@ fn text(told: &Told) -> String {
         Told::Superseded => {
             "This profile was restored on another device: this one only carries mail now".to_owned()
         }
+        Told::PostmarkMinted => "A postmark is minted".to_owned(),
         Told::KeysRotated => "The keys of the day have rotated".to_owned(),
         Told::Missed { events } => format!("Too much at once: {events} events were not shown"),
         Told::Stopped => "Stopped.".to_owned(),

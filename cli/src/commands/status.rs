@@ -53,10 +53,16 @@ fn node(status: &StatusView) -> String {
         bytes(status.foreign_bytes),
         bytes(status.max_foreign_bytes)
     );
+    let postmarks = match (status.postmarks_ready, status.postmarks_ahead) {
+        (0, 0) => "none yet: messages wait for the first".to_owned(),
+        (ready, 0) => format!("{ready} for today"),
+        (ready, ahead) => format!("{ready} for today, {ahead} for tomorrow"),
+    };
     let rows = [
         ["Name".to_owned(), name.unwrap_or_else(|| "none".to_owned())],
         ["Address".to_owned(), status.address.clone()],
         ["Node".to_owned(), node],
+        ["Postmarks".to_owned(), postmarks],
         ["Carrying".to_owned(), carried],
         [
             "Traffic".to_owned(),
@@ -64,7 +70,7 @@ fn node(status: &StatusView) -> String {
         ],
     ];
     let is_silent = !status.running;
-    table(rows.split_at(if is_silent { 4 } else { 5 }).0)
+    table(rows.split_at(if is_silent { 5 } else { 6 }).0)
 }
 
 fn neighbours(neighbours: &[NeighbourView]) -> String {

@@ -39,7 +39,7 @@ impl Client {
             if let Some(line) = Line::dial(profile)? {
                 return Ok(Self::Running(line));
             }
-            match profile::open(&store, profile::rng()?) {
+            match profile.open(&store, profile::rng()?) {
                 Ok(node) => return Ok(Self::Opened(Box::new(node))),
                 Err(OpenError::Store(StoreError::InUse)) if patience.again() => {}
                 Err(error) => return Err(error.into()),

@@ -211,6 +211,8 @@ fn status(node: &Node, listen: Option<SocketAddr>) -> Result<StatusView, StoreEr
         foreign_bytes: stats.foreign_bytes,
         max_foreign_bytes: stats.max_foreign_bytes,
         tombstones: stats.tombstones,
+        postmarks_ready: stats.postmarks_ready,
+        postmarks_ahead: stats.postmarks_ahead,
         sent: stats.sent,
         sent_bytes: stats.sent.total_bytes(),
         received_bytes: stats.received_bytes,

@@ -185,6 +185,9 @@ pub(crate) struct StatusView {
     pub(crate) max_foreign_bytes: u64,
     /// Envelopes known to be acknowledged or expired.
     pub(crate) tombstones: u64,
+    /// Postmarks minted and not used up: today's, and those of the day after.
+    pub(crate) postmarks_ready: usize,
+    pub(crate) postmarks_ahead: usize,
     /// Frame bytes since the node was started; those sent also by what they were for.
     pub(crate) sent: Traffic,
     pub(crate) sent_bytes: u64,

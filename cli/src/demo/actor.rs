@@ -90,12 +90,12 @@ impl Actor {
         self.node.as_ref().map(|node| node.listen)
     }
 
-    pub(super) fn init(&self, name: Option<&str>) -> Result<(), Trouble> {
-        let name = name.map(|name| ["--name", name]);
-        self.lines::<serde_json::Value>(
-            &[&["init"][..], name.as_ref().map_or(&[], |n| &n[..])].concat(),
-        )
-        .map(|_| ())
+    /// Only who writes needs a postmark at once.
+    pub(super) fn init(&self, name: Option<&str>, writes: bool) -> Result<(), Trouble> {
+        let mut args = vec!["init"];
+        args.extend(name.into_iter().flat_map(|name| ["--name", name]));
+        args.extend((!writes).then_some("--no-mint"));
+        self.lines::<serde_json::Value>(&args).map(|_| ())
     }
 
     pub(super) fn card(&self) -> Result<CardView, Trouble> {

@@ -34,6 +34,9 @@ pub(super) fn travel(report: &mut Report, home: &Path) -> Result<(), Failure> {
         carrier: actor("Carrier")?,
         counted_bytes: 0,
     };
+    report.step("mint", "Alice mints a postmark: work that keeps floods out", || {
+        cast.alice.init(Some(ALICE), true)
+    })?;
     let (alice_card, bob_card) = report.step(
         "swap_cards",
         "Alice and Bob swap cards; the carrier knows neither of them",
@@ -52,9 +55,8 @@ pub(super) fn travel(report: &mut Report, home: &Path) -> Result<(), Failure> {
 
 impl Cast {
     fn swap_cards(&self) -> Result<(CardView, CardView), Trouble> {
-        self.alice.init(Some(ALICE))?;
-        self.bob.init(Some(BOB))?;
-        self.carrier.init(None)?;
+        self.bob.init(Some(BOB), false)?;
+        self.carrier.init(None, false)?;
         let (alice, bob) = (self.alice.card()?, self.bob.card()?);
         self.alice.add("Bob", &bob)?;
         self.bob.add("Alice", &alice)?;

@@ -63,7 +63,7 @@ impl Person {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = footpost();
-        command.arg("--dir").arg(self.dir()).args(args);
+        command.arg("--simulated").arg("--dir").arg(self.dir()).args(args);
         command
     }
 

@@ -1,7 +1,7 @@
 //! Acknowledgements that every carrier can check and nobody can invent.
 
 use super::format::{STUB_LEN, array};
-use super::{Commitment, Envelope, EnvelopeId, postmark};
+use super::{Commitment, Envelope, EnvelopeId, WorkProof, postmark};
 use crate::time::Timestamp;
 use std::fmt;
 use zeroize::Zeroize;
@@ -58,6 +58,12 @@ impl AckProof {
     /// The id that follows from stub and `r`, whether or not the postmark signs it.
     pub fn claimed_id(&self) -> EnvelopeId {
         EnvelopeId::derive(&self.ack().commitment(), &array(&self.0, 0..STUB_LEN))
+    }
+
+    /// What the envelope's postmark shows of its work.
+    pub fn work_proof(&self) -> WorkProof {
+        let (key, nonce) = (array(&self.0, 8..40), array(&self.0, 40..48));
+        WorkProof::new(&key, self.created().day(), nonce)
     }
 
     /// The secret `r`.

@@ -16,7 +16,7 @@
 //! | … | | ciphertext with its 16-byte tag |
 //! | −64 | 64 | postmark signature over the id |
 
-use super::postmark;
+use super::{WorkProof, postmark};
 use crate::codec::DecodeError;
 use crate::identity::Suite;
 use crate::time::Timestamp;
@@ -187,6 +187,11 @@ impl<'a> Envelope<'a> {
     /// The key that paid for it.
     pub fn postmark_key(&self) -> [u8; 32] {
         self.array(POSTMARK_KEY)
+    }
+
+    /// What the envelope's postmark shows of its work, for the day of creation.
+    pub fn work_proof(&self) -> WorkProof {
+        WorkProof::new(&self.postmark_key(), self.created().day(), self.array(WORK_NONCE))
     }
 
     pub(crate) fn hint(&self) -> [u8; 8] {

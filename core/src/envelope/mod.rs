@@ -6,6 +6,7 @@ mod format;
 mod open;
 mod postmark;
 mod seal;
+mod work;
 
 pub use ack::{Ack, AckProof};
 pub(crate) use body::BETWEEN_ENGINES;
@@ -16,6 +17,8 @@ pub use format::{
 pub use open::{Opened, open};
 pub use postmark::Postmark;
 pub use seal::{Letter, Previous, SealError, Sealed, TagMode, seal};
+pub(crate) use work::Difficulty;
+pub use work::{Minting, Work, WorkProof, Workbench};
 
 use crate::identity::{SealingTarget, Suite};
 

@@ -10,28 +10,39 @@ use zeroize::Zeroizing;
 
 const DOMAIN: &[u8] = b"footpost/1 postmark";
 
-/// The header's field for the work proof's nonce: version 1 sends zeros and checks nothing.
-pub(super) const NO_WORK: [u8; 8] = [0; 8];
-
-/// A postmark's secret half.
+/// A postmark's secret half, and the nonce that proves the work behind it: see [`crate::Minting`].
 #[derive(Clone)]
 pub struct Postmark {
     key: SigningKey,
+    pub(crate) nonce: [u8; 8],
 }
 
 impl Postmark {
-    /// A fresh postmark.
+    /// A fresh postmark, without work.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *seed);
-        Self { key: SigningKey::from_bytes(&seed) }
+        Self::from_seed(&seed, [0; 8])
     }
 
-    pub(super) fn public_key(&self) -> [u8; 32] {
+    pub(crate) fn from_seed(seed: &[u8; 32], nonce: [u8; 8]) -> Self {
+        Self { key: SigningKey::from_bytes(seed), nonce }
+    }
+
+    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.to_bytes())
+    }
+
+    /// What stands in the header of all that it signs.
+    pub fn public_key(&self) -> [u8; 32] {
         self.key.verifying_key().to_bytes()
     }
 
-    /// The work proof's nonce. Version 1 sends zeros and checks nothing.
+    /// The work proof's nonce.
+    pub fn nonce(&self) -> [u8; 8] {
+        self.nonce
+    }
+
     pub(super) fn sign(&self, id: &EnvelopeId) -> [u8; 64] {
         self.key.sign(&[DOMAIN, &id.0].concat()).to_bytes()
     }

@@ -4,7 +4,6 @@ use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
     MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, hint_digest, stub,
 };
-use super::postmark::NO_WORK;
 use super::{
     AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, PSK_ID, Postmark, auth_message,
     info,
@@ -168,7 +167,9 @@ fn seal_with<K: Kem>(
     let auth = export(&context, EXPORT_AUTH);
 
     let lifetime_s = lifetime_s(letter, now)?;
-    let age_ms = rng.next_u64() % CREATION_JITTER_MS.min(u64::from(lifetime_s) * 1000 / 8);
+    // The postmark is paid for the day of creation: the blur stays within it.
+    let blur_ms = CREATION_JITTER_MS.min(u64::from(lifetime_s) * 1000 / 8);
+    let age_ms = rng.next_u64() % blur_ms.min(now.as_millis() % DAY_MS + 1);
     let created = Timestamp(now.as_millis().saturating_sub(age_ms));
     let header_len = KEM_START + target.suite.encapsulation_len();
     let mut plaintext = plaintext(letter, now, &auth);
@@ -189,7 +190,7 @@ fn seal_with<K: Kem>(
     out.put(&[0; HINT.end - HINT.start]);
     out.put(&ack.commitment().0);
     out.put(&postmark.public_key());
-    out.put(&NO_WORK);
+    out.put(&postmark.nonce());
     out.put(&encapsulation);
     debug_assert_eq!(out[COMMITMENT], ack.commitment().0);
     let hint = mac8(&target.hint_key(), &[&hint_digest(&out)]);

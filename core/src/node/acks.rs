@@ -1,12 +1,13 @@
 //! Acknowledgements: what ends an envelope's journey, everywhere.
 
 use super::mail::CLOCK_SLACK_MS;
+use super::postmarks::Assay;
 use super::{Fault, Node};
 use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
-use crate::store::{Carried, Durability, Standing, StoreError};
+use crate::store::{Carried, Durability, PostmarkRow, Standing, StoreError};
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
 pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
@@ -53,6 +54,8 @@ impl Node {
         }
         let lifetime_s = proof.lifetime_s();
         let is_possible = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&lifetime_s);
+        let work = proof.work_proof();
+        self.check_gate(&work)?;
         if !is_possible || proof.verify().is_none() {
             return Err(Violation::Forged("acknowledgement").into());
         }
@@ -69,7 +72,19 @@ impl Node {
         if forget <= now.steady {
             return Ok(());
         }
-        self.entomb(&id, Some(proof), None, forget)?;
+        // One's own late acknowledgement is charged to nobody, and never turned away.
+        let is_own = tombstone.as_ref().is_some_and(|tombstone| tombstone.message.is_some());
+        let mut postmark = None;
+        if !is_own {
+            let Assay::Paid(charge) = self.assay(now, &work, created, false)? else {
+                return Ok(());
+            };
+            if tombstone.is_none() && !self.may_charge(charge, 0)? {
+                return Ok(());
+            }
+            postmark = Some(charge.row);
+        }
+        self.entomb(&id, Some(proof), None, postmark, forget)?;
         if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
             self.store.require(Durability::Power)?;
             self.progress(now, message, State::Delivered)?;
@@ -90,7 +105,8 @@ impl Node {
         if envelope.standing != Standing::Foreign {
             self.store.require(Durability::Power)?;
         }
-        self.entomb(&envelope.id, Some(proof), None, envelope.expires + TOMBSTONE_SLACK_MS)?;
+        let forget = envelope.expires + TOMBSTONE_SLACK_MS;
+        self.entomb(&envelope.id, Some(proof), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
@@ -111,10 +127,11 @@ impl Node {
         id: &crate::EnvelopeId,
         proof: Option<&AckProof>,
         message: Option<MessageId>,
+        postmark: Option<PostmarkRow>,
         forget: i64,
     ) -> Result<(), StoreError> {
         let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
-        self.tombstones += self.store.insert_tombstone(id, proof, message, forget)?;
+        self.tombstones += self.store.insert_tombstone(id, proof, message, postmark, forget)?;
         if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
             // In one sweep, so that a flood does not pay for each.
             self.tombstones -= self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;

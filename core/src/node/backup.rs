@@ -137,7 +137,12 @@ impl Node {
         let before = taken.inspect_err(|_| store.abandon())?;
         store.commit()?;
         let mut node = Self::from_store(store, config, rng, now)?;
-        node.supersede(now, &before)?;
+        node.whole(|node| {
+            let now = node.begin(now, Durability::Power)?;
+            node.store.set_device_before(Some(&before))?;
+            node.tell_device_before(now)?;
+            node.store.commit()
+        })?;
         Ok(node)
     }
 }

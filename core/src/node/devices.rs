@@ -1,14 +1,14 @@
 //! One identity on one device after another: the later one speaks, and what was on its way to the
 //! one before is sealed anew.
 
-use super::{Node, ratchet};
+use super::Node;
 use crate::chat::{ContactId, MessageId};
 use crate::clock::Moment;
 use crate::envelope::{Body, Letter, Priority, seal};
 use crate::event::Event;
 use crate::identity::Card;
 use crate::link::LinkId;
-use crate::store::{Durability, MessageRow, StoreError};
+use crate::store::{Durability, StoreError};
 use crate::time::Timestamp;
 
 /// A device's number is the upper part of its cards' and targets' numbers: a later device's are
@@ -41,8 +41,10 @@ impl Node {
         Ok(())
     }
 
-    /// Tells the device before, whose card was `before`, to stop.
-    pub(super) fn supersede(&mut self, now: Timestamp, before: &Card) -> Result<(), StoreError> {
+    /// Tells the device before this one to stop, once there is a postmark for it.
+    pub(super) fn tell_device_before(&mut self, now: Moment) -> Result<(), StoreError> {
+        let Some(before) = self.store.device_before()? else { return Ok(()) };
+        let Some(postmark) = self.postmark_for(now.wall, ContactId(0))? else { return Ok(()) };
         let (uuid, card) = (self.random_array(), self.card().clone());
         let letter = Letter {
             sender: &self.key,
@@ -58,14 +60,10 @@ impl Node {
             tag_mode: self.config.tag_mode,
         };
         // A card so old that it cannot be sealed to: its device opens nothing any more either.
-        let Ok(sealed) = seal(&letter, &self.epoch.postmark, now, &mut *self.rng) else {
-            return Ok(());
-        };
-        self.whole(|node| {
-            let now = node.begin(now, Durability::Power)?;
-            node.dispatch(now, &sealed, None)?;
-            node.store.commit()
-        })
+        if let Ok(sealed) = seal(&letter, &postmark, now.wall, &mut *self.rng) {
+            self.dispatch(now, &sealed, None)?;
+        }
+        self.store.set_device_before(None)
     }
 
     /// Seals anew what contacts with a new device, or all contacts of a restored one, may lack.
@@ -75,48 +73,15 @@ impl Node {
                 let at = node.begin(now, Durability::Power)?;
                 if !node.is_superseded {
                     for message in node.store.undelivered(contact, MAX_RESEALED)? {
-                        node.reseal_one(at, contact, &message)?;
+                        node.store.insert_unsealed(message.id, Priority::Normal)?;
                     }
                 }
                 node.store.set_resealed(contact)?;
+                node.seal_waiting(at)?;
                 node.store.commit()
             })?;
         }
         Ok(())
-    }
-
-    fn reseal_one(
-        &mut self,
-        now: Moment,
-        to: ContactId,
-        message: &MessageRow,
-    ) -> Result<(), StoreError> {
-        let Some(contact) = self.store.contact(to)? else { return Ok(()) };
-        let Ok(aim) = ratchet::aim(&contact, now.wall) else { return Ok(()) };
-        let Ok(body) = Body::parse(message.kind, &message.content) else { return Ok(()) };
-        let (reply, new_reply) = self.pending_reply(&contact, now, aim.protection);
-        let card = self.card_for(&contact);
-        let letter = Letter {
-            sender: &self.key,
-            recipient: &contact.identity,
-            target: &aim.target,
-            uuid: message.uuid,
-            body: &body,
-            card: card.as_ref(),
-            reply: Some(&reply),
-            previous: aim.previous,
-            priority: Priority::Normal,
-            lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
-            tag_mode: self.config.tag_mode,
-        };
-        let Ok(sealed) = seal(&letter, &self.epoch.postmark, now.wall, &mut *self.rng) else {
-            return Ok(());
-        };
-        self.give_reply(to, &reply, new_reply)?;
-        if aim.is_reply {
-            self.store.count_sealed(to)?;
-        }
-        self.dispatch(now, &sealed, Some((message.id, to)))
     }
 
     /// One envelope of the message has arrived: acknowledges the others, so that they go too.
@@ -128,7 +93,7 @@ impl Node {
         for sibling in self.store.envelopes_of(message)? {
             let Some(proof) = self.store.own_ack(sibling.row)? else { continue };
             let forget = sibling.expires + super::acks::TOMBSTONE_SLACK_MS;
-            self.entomb(&sibling.id, Some(&proof), None, forget)?;
+            self.entomb(&sibling.id, Some(&proof), None, sibling.postmark, forget)?;
             self.remove_envelope(&sibling)?;
             self.spread(&proof, from);
         }

@@ -53,7 +53,7 @@ fn a_target_that_died_is_not_in_memory() {
     });
     let cards = [1, 0].map(|n: usize| nodes[n].card().clone());
     let peers = [0, 1].map(|n: usize| nodes[n].add_contact(NOW, &cards[n], "peer").unwrap());
-    let mut exchange = |nodes: &mut [Node; 2], from: usize| {
+    let exchange = |nodes: &mut [Node; 2], from: usize| {
         let body = Body::Text("text".into());
         nodes[from].send(NOW, peers[from], &body, Priority::Normal).unwrap();
         let row = nodes[from].store.carried(1000).unwrap().pop().unwrap().row;

@@ -1,19 +1,21 @@
 //! Mail: what is sent, what comes in, what is carried for others.
 
-use super::ratchet::{self, Lock};
+use super::postmarks::Assay;
+use super::ratchet::{self, Aim, Lock};
 use super::{Fault, Node};
 use crate::chat::{ContactId, Message, MessageId, SendError, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
 use crate::envelope::{
-    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Priority, Sealed, seal,
+    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Postmark, Priority, Sealed, seal,
 };
 use crate::event::Event;
-use crate::identity::{Card, Protection, Suite};
+use crate::identity::{Card, Protection, ReplyTarget, Suite};
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
-    Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
+    Durability, EnvelopeRow, NewEnvelope, NewMessage, OwnReply, PostmarkRow, Standing, SteadyMs,
+    StoreError,
 };
 use crate::time::{DAY_MS, Timestamp};
 
@@ -27,8 +29,29 @@ struct Incoming {
     protection: Protection,
 }
 
+/// A sealed message, and what it gives away.
+pub(super) struct Composed {
+    sealed: Sealed,
+    aim: Aim,
+    reply: ReplyTarget,
+    new_reply: Option<OwnReply>,
+    card: Option<Card>,
+}
+
+impl Composed {
+    pub(super) fn protection(&self) -> Protection {
+        self.aim.protection
+    }
+
+    /// The own card that goes along.
+    pub(super) fn card_sequence(&self) -> Option<u64> {
+        self.card.as_ref().map(Card::sequence)
+    }
+}
+
 impl Node {
-    /// Accepts `body` for the contact `to`: sealed, stored and durable when this returns.
+    /// Accepts `body` for the contact `to`: stored and durable when this returns. It is sealed at
+    /// once, or when the next postmark is minted: its lifetime begins then.
     ///
     /// # Errors
     /// See [`SendError`]; nothing is stored then.
@@ -42,12 +65,51 @@ impl Node {
         if self.is_superseded {
             return Err(SendError::Superseded);
         }
+        let uuid = self.random_array();
+        let ready = self.postmark_for(now, to)?;
+        // Without one this only finds out whether the message can be sealed at all.
+        let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
+        let composed = self.compose(now, to, uuid, body, priority, &postmark)?;
+        let new = NewMessage {
+            contact: to,
+            outgoing: true,
+            uuid: &uuid,
+            kind: body.kind(),
+            content: &body.content(),
+            sent: now,
+            stored: now,
+            state: State::Queued,
+            protection: composed.protection(),
+            card_sequence: composed.card_sequence(),
+        };
+        Ok(self.whole(|node| {
+            let now = node.begin(now, Durability::Power)?;
+            // A random uuid repeats by nobody's doing in any universe's lifetime.
+            let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
+            match ready {
+                Some(_) => node.launch(now, composed, message, to)?,
+                None => node.store.insert_unsealed(message, priority)?,
+            }
+            node.events.push_back(Event::Progress { message, state: State::Queued });
+            node.store.commit().map(|()| message)
+        })?)
+    }
+
+    /// Seals a message; nothing is stored.
+    pub(super) fn compose(
+        &mut self,
+        now: Timestamp,
+        to: ContactId,
+        uuid: [u8; 16],
+        body: &Body,
+        priority: Priority,
+        postmark: &Postmark,
+    ) -> Result<Composed, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
         let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
         let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
         let card = self.card_for(&contact);
-        let uuid = self.random_array();
         let letter = Letter {
             sender: &self.key,
             recipient: &contact.identity,
@@ -61,31 +123,40 @@ impl Node {
             lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
             tag_mode: self.config.tag_mode,
         };
-        let sealed = seal(&letter, &self.epoch.postmark, now, &mut *self.rng)?;
-        let new = NewMessage {
-            contact: to,
-            outgoing: true,
-            uuid: &uuid,
-            kind: body.kind(),
-            content: &body.content(),
-            sent: now,
-            stored: now,
-            state: State::Queued,
-            protection: aim.protection,
-            card_sequence: card.as_ref().map(Card::sequence),
-        };
-        Ok(self.whole(|node| {
-            let now = node.begin(now, Durability::Power)?;
-            // A random uuid repeats by nobody's doing in any universe's lifetime.
-            let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
-            node.give_reply(to, &reply, new_reply)?;
-            if aim.is_reply {
-                node.store.count_sealed(to)?;
-            }
-            node.dispatch(now, &sealed, Some((message, to)))?;
-            node.events.push_back(Event::Progress { message, state: State::Queued });
-            node.store.commit().map(|()| message)
-        })?)
+        let sealed = seal(&letter, postmark, now, &mut *self.rng)?;
+        Ok(Composed { sealed, aim, reply, new_reply, card })
+    }
+
+    /// Puts a sealed message on the road.
+    pub(super) fn launch(
+        &mut self,
+        now: Moment,
+        composed: Composed,
+        message: MessageId,
+        to: ContactId,
+    ) -> Result<(), StoreError> {
+        let Composed { sealed, aim, reply, new_reply, .. } = composed;
+        self.give_reply(to, &reply, new_reply)?;
+        if aim.is_reply {
+            self.store.count_sealed(to)?;
+        }
+        self.dispatch(now, &sealed, Some((message, to)))
+    }
+
+    /// Puts an envelope on the road: of a message, or of engines' own mail.
+    pub(super) fn dispatch(
+        &mut self,
+        now: Moment,
+        sealed: &Sealed,
+        message: Option<(MessageId, ContactId)>,
+    ) -> Result<(), StoreError> {
+        // What was just sealed parses.
+        let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
+        self.count_use(&envelope)?;
+        let born = now.steady - sealed.age_ms as i64;
+        let row = self.keep(&envelope, sealed.id, Standing::Own, born, message, None)?;
+        self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
+        self.offer(&sealed.id, None)
     }
 
     /// Notes that the user has seen a received message, and tells its writer if read receipts are
@@ -107,20 +178,6 @@ impl Node {
         Ok(())
     }
 
-    pub(super) fn dispatch(
-        &mut self,
-        now: Moment,
-        sealed: &Sealed,
-        message: Option<(MessageId, ContactId)>,
-    ) -> Result<(), StoreError> {
-        // What was just sealed parses.
-        let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
-        let born = now.steady - sealed.age_ms as i64;
-        let row = self.keep(&envelope, sealed.id, Standing::Own, born, message)?;
-        self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
-        self.offer(&sealed.id, None)
-    }
-
     /// An envelope has come in whole, of which the neighbour says that it is `age_s` old.
     pub(super) fn accept(
         &mut self,
@@ -134,6 +191,9 @@ impl Node {
             Err(DecodeError::Unknown { .. }) => return Ok(()),
             parsed => parsed?,
         };
+        // Before all that costs more: what was not paid for is refused by a hash of 40 bytes.
+        let proof = envelope.work_proof();
+        self.check_gate(&proof)?;
         let id = envelope.id();
         self.wanted.remove(&id.head());
         if let Some(session) = self.links.get_mut(&link) {
@@ -156,9 +216,35 @@ impl Node {
             return Ok(());
         }
         let born = now.steady - believed_age_ms(now, &envelope, age_s);
+        let created = envelope.created();
+        let (charge, is_late) = match self.assay(now, &proof, created, false)? {
+            Assay::Paid(charge) => (charge, false),
+            // A flood of strangers' mail must not keep out one's own.
+            Assay::Later if self.is_own(&envelope) => {
+                match self.assay(now, &proof, created, true) {
+                    Ok(Assay::Paid(charge)) => (charge, true),
+                    // Where foreign mail is not even looked at, nothing may show.
+                    Ok(Assay::Later) | Err(Fault::Neighbour(_)) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Assay::Later => return Ok(()),
+        };
+        if !self.may_charge(charge, bytes.len() as u64)? {
+            return Ok(());
+        }
         match self.open_own(now, &envelope)? {
-            Some(incoming) => self.receive(now, link, &envelope, id, born, &incoming)?,
-            None => self.carry(link, &envelope, id, born)?,
+            Some(incoming) => {
+                let from = (id, born, charge.row);
+                let is_public = self.receive(now, link, &envelope, from, &incoming)?;
+                // From outside it is foreign mail: who would not have carried that says nothing.
+                if is_public && !is_late && self.has_room(bytes.len() as u64) {
+                    self.say_taken(link, &id);
+                    self.offer(&id, Some(link))?;
+                }
+            }
+            None if is_late => {}
+            None => self.carry(link, &envelope, id, born, charge.row)?,
         }
         Ok(())
     }
@@ -191,18 +277,18 @@ impl Node {
         Ok(Some(Incoming { opened, writer, protection }))
     }
 
+    /// Stores what was opened. Says whether it is to be passed on as if it were foreign.
     fn receive(
         &mut self,
         now: Moment,
         link: LinkId,
         envelope: &Envelope<'_>,
-        id: EnvelopeId,
-        born: SteadyMs,
+        (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
         incoming: &Incoming,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.store_message(now, incoming)?;
         let Incoming { opened, writer, .. } = incoming;
-        let row = self.keep(envelope, id, Standing::Received, born, None)?;
+        let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
         // Mail with little time left is acknowledged while that still helps.
         let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
         let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
@@ -211,14 +297,9 @@ impl Node {
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
         if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(*writer)) {
             session.push_held_ack(opened.ack.0);
-            return Ok(());
+            return Ok(false);
         }
-        // From outside it is foreign mail: who would not have carried that says nothing.
-        if self.has_room(envelope.as_bytes().len() as u64) {
-            self.say_taken(link, &id);
-            self.offer(&id, Some(link))?;
-        }
-        Ok(())
+        Ok(true)
     }
 
     fn store_message(&mut self, now: Moment, incoming: &Incoming) -> Result<(), StoreError> {
@@ -259,12 +340,13 @@ impl Node {
         envelope: &Envelope<'_>,
         id: EnvelopeId,
         born: SteadyMs,
+        postmark: PostmarkRow,
     ) -> Result<(), StoreError> {
         let expires = born + i64::from(envelope.lifetime_s()) * 1000;
         if !self.make_room(envelope.as_bytes().len() as u64, envelope.priority(), expires)? {
             return Ok(());
         }
-        self.keep(envelope, id, Standing::Foreign, born, None)?;
+        self.keep(envelope, id, Standing::Foreign, born, None, Some(postmark))?;
         self.say_taken(link, &id);
         self.offer(&id, Some(link))
     }
@@ -301,6 +383,7 @@ impl Node {
         standing: Standing,
         born: SteadyMs,
         message: Option<(MessageId, ContactId)>,
+        postmark: Option<PostmarkRow>,
     ) -> Result<EnvelopeRow, StoreError> {
         let new = NewEnvelope {
             id,
@@ -310,6 +393,7 @@ impl Node {
             born,
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             message,
+            postmark,
             bytes: envelope.as_bytes(),
         };
         if standing == Standing::Foreign {

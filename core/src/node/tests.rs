@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::chat::State;
-use crate::envelope::{AckProof, Body, Envelope, Letter, Priority, Sealed, TagMode, seal};
+use crate::envelope::{
+    AckProof, Body, Envelope, Letter, Postmark, Priority, Sealed, TagMode, Work, seal,
+};
 use crate::identity::{Suite, TargetSecret};
 use crate::link::frame::{Frame, Hello};
 use crate::link::{CloseReason, CostClass, LinkInfo, Noise, Role};
@@ -10,6 +12,11 @@ use crate::time::DAY_MS;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+
+/// Default settings, without work.
+pub(super) fn simulated() -> Config {
+    Config::default().work(Work::None).clone()
+}
 
 const NOW: Timestamp = Timestamp(1_780_315_200_000);
 const LINK: LinkId = LinkId(1);
@@ -28,7 +35,7 @@ impl Scene {
     fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let node_rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-        let mut node = Node::open(&StorePath::Memory, Config::default(), node_rng, NOW).unwrap();
+        let mut node = Node::open(&StorePath::Memory, simulated(), node_rng, NOW).unwrap();
         let info =
             LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
         node.handle_link_up(NOW, LINK, info).unwrap();
@@ -107,7 +114,7 @@ impl Scene {
     /// Own mail, to somebody who is not there.
     fn send(&mut self, text: &str) -> crate::MessageId {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(3));
-        let other = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+        let other = Node::open(&StorePath::Memory, simulated(), rng, NOW).unwrap();
         let contact = self.node.add_contact(NOW, other.card(), "other").unwrap();
         self.reader = Some(other);
         self.node.send(NOW, contact, &Body::Text(text.into()), Priority::Normal).unwrap()
@@ -341,7 +348,7 @@ fn endless_requests_for_symbols_end() {
 #[test]
 fn a_link_to_oneself_is_closed() {
     let rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-    let mut node = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+    let mut node = Node::open(&StorePath::Memory, simulated(), rng, NOW).unwrap();
     let ends = [(LinkId(1), Role::Initiator), (LinkId(2), Role::Responder)];
     for (link, role) in ends {
         let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
@@ -376,7 +383,7 @@ proptest! {
         frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..4),
     ) {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-        let mut node = Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap();
+        let mut node = Node::open(&StorePath::Memory, simulated(), rng, NOW).unwrap();
         for role in [Role::Responder, Role::Initiator] {
             let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: 65_535 };
             node.handle_link_up(NOW, LINK, info).unwrap();

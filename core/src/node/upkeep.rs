@@ -66,7 +66,7 @@ impl Node {
     fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
         for envelope in self.store.expired_envelopes(now.steady)? {
             let forget = envelope.expires + TOMBSTONE_SLACK_MS;
-            self.entomb(&envelope.id, None, envelope.message, forget)?;
+            self.entomb(&envelope.id, None, envelope.message, envelope.postmark, forget)?;
             self.remove_envelope(&envelope)?;
             if let Some(message) = envelope.message
                 && self.store.envelopes_of(message)?.is_empty()
@@ -111,6 +111,7 @@ impl Node {
             self.close(link, CloseReason::Epoch);
         }
         self.events.push_back(Event::EpochRotated);
+        self.turn_postmarks(now)?;
         self.renew_cards(now)
     }
 }

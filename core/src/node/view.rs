@@ -20,6 +20,10 @@ pub struct Stats {
     pub max_foreign_bytes: u64,
     /// Envelopes known to be acknowledged or expired.
     pub tombstones: u64,
+    /// Own postmarks that are minted and not used up: today's.
+    pub postmarks_ready: usize,
+    /// The same of tomorrow.
+    pub postmarks_ahead: usize,
     /// Links with a neighbour, handshakes included.
     pub links: usize,
     /// Frame bytes sent since the node was opened, by what they were for.
@@ -86,7 +90,10 @@ impl Node {
 
     /// Use of store and links.
     pub fn stats(&self) -> Stats {
+        let [postmarks_ready, postmarks_ahead] = self.postmarks.ready(self.epoch.day);
         Stats {
+            postmarks_ready,
+            postmarks_ahead,
             foreign_envelopes: self.foreign_envelopes,
             foreign_bytes: self.foreign_bytes,
             max_foreign_bytes: self.config.max_carried_bytes,

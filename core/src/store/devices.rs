@@ -4,6 +4,7 @@ use super::envelopes::{Carried, carried};
 use super::{EnvelopeRow, MessageRow, Store, StoreError, envelopes, fixed, messages};
 use crate::chat::{ContactId, MessageId, State};
 use crate::envelope::{AckProof, BETWEEN_ENGINES};
+use crate::identity::Card;
 use crate::time::Timestamp;
 
 impl Store {
@@ -17,6 +18,19 @@ impl Store {
 
     pub(crate) fn set_device(&self, device: u64) -> Result<(), StoreError> {
         self.connection.execute("UPDATE own SET device = ?1", [device as i64])?;
+        Ok(())
+    }
+
+    /// The card of the device before this one, if that was not told to stop yet.
+    pub(crate) fn device_before(&self) -> Result<Option<Card>, StoreError> {
+        let sql = "SELECT device_before FROM own";
+        let card: Option<Vec<u8>> = self.connection.query_row(sql, [], |row| row.get(0))?;
+        card.map(|card| Card::from_store(&card).map_err(|_| StoreError::Corrupt)).transpose()
+    }
+
+    pub(crate) fn set_device_before(&self, card: Option<&Card>) -> Result<(), StoreError> {
+        let sql = "UPDATE own SET device_before = ?1";
+        self.connection.execute(sql, [card.map(Card::as_bytes)])?;
         Ok(())
     }
 

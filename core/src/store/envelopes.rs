@@ -1,6 +1,6 @@
 //! Envelopes that this node carries.
 
-use super::{SteadyMs, Store, StoreError, fixed};
+use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId};
 use crate::envelope::{AckProof, Commitment, EnvelopeId, Priority};
 use rusqlite::{OptionalExtension, Row};
@@ -29,6 +29,8 @@ pub(crate) struct NewEnvelope<'a> {
     pub(crate) expires: SteadyMs,
     /// Own envelopes: what it carries, and for whom.
     pub(crate) message: Option<(MessageId, ContactId)>,
+    /// What it is charged to; none of own ones.
+    pub(crate) postmark: Option<PostmarkRow>,
     pub(crate) bytes: &'a [u8],
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct Carried {
     pub(crate) message: Option<MessageId>,
     pub(crate) recipient: Option<ContactId>,
     pub(crate) size_bytes: usize,
+    pub(crate) postmark: Option<PostmarkRow>,
 }
 
 /// What a link needs to send one.
@@ -55,15 +58,15 @@ pub(crate) struct Outgoing {
 }
 
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
-     recipient, size_bytes FROM envelopes";
+     recipient, size_bytes, postmark FROM envelopes";
 
 impl Store {
     pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO envelopes (id, commitment_head, standing, priority, born_steady,
-                     expires_steady, message, recipient, size_bytes, bytes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     expires_steady, message, recipient, size_bytes, bytes, postmark)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute((
                 &new.id.0,
@@ -76,6 +79,7 @@ impl Store {
                 new.message.map(|(_, recipient)| recipient.0),
                 new.bytes.len() as i64,
                 new.bytes,
+                new.postmark.map(|postmark| postmark.0),
             ))?;
         Ok(EnvelopeRow(self.connection.last_insert_rowid()))
     }
@@ -230,5 +234,6 @@ pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
         message: row.get::<_, Option<i64>>(6)?.map(MessageId),
         recipient: row.get::<_, Option<i64>>(7)?.map(ContactId),
         size_bytes: row.get::<_, i64>(8)?.unsigned_abs() as usize,
+        postmark: row.get::<_, Option<i64>>(9)?.map(PostmarkRow),
     })
 }

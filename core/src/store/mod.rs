@@ -7,6 +7,7 @@ mod devices;
 mod envelopes;
 mod messages;
 mod own;
+mod postmarks;
 mod targets;
 mod tombstones;
 
@@ -14,6 +15,7 @@ pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
+pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
 
 use crate::vault::StoreKey;
@@ -105,6 +107,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_foundation.sql"),
     include_str!("migrations/002_ratchet.sql"),
     include_str!("migrations/004_vault.sql"),
+    include_str!("migrations/005_postmarks.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

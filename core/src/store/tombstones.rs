@@ -1,7 +1,7 @@
 //! Envelopes that are gone for good, and the proofs that say why.
 
 use super::envelopes::id_range;
-use super::{SteadyMs, Store, StoreError, fixed};
+use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::MessageId;
 use crate::envelope::{AckProof, EnvelopeId};
 use rusqlite::OptionalExtension;
@@ -22,14 +22,16 @@ impl Store {
         id: &EnvelopeId,
         proof: Option<&AckProof>,
         message: Option<MessageId>,
+        postmark: Option<PostmarkRow>,
         forget: SteadyMs,
     ) -> Result<u64, StoreError> {
         let proof = proof.map(|proof| &proof.0[..]);
         let message = message.map(|message| message.0);
-        let sql = "INSERT INTO tombstones (id, proof, message, forget_steady)
-             VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO tombstones (id, proof, message, forget_steady, postmark)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let inserted = statement.execute((&id.0, proof, message, forget))?;
+        let postmark = postmark.map(|postmark| postmark.0);
+        let inserted = statement.execute((&id.0, proof, message, forget, postmark))?;
         if inserted == 0 && proof.is_some() {
             let sql = "UPDATE tombstones SET proof = ?2 WHERE id = ?1 AND proof IS NULL";
             self.connection.prepare_cached(sql)?.execute((&id.0, proof))?;

@@ -24,6 +24,7 @@ pub(crate) enum Unit {
     Bytes,
     RoundTrips,
     Milliseconds,
+    Seconds,
     Mebibytes,
 }
 
@@ -53,6 +54,7 @@ impl Unit {
             Self::Bytes => format!("{value:.0} B"),
             Self::RoundTrips => format!("{value:.0} RTT"),
             Self::Milliseconds => format!("{value:.2} ms"),
+            Self::Seconds => format!("{value:.2} s"),
             Self::Mebibytes => format!("{value:.1} MiB"),
         }
     }

@@ -15,6 +15,7 @@ mod quic;
 mod relay;
 mod sealing;
 mod sync;
+mod work;
 mod world;
 
 use clap::Parser;
@@ -57,6 +58,8 @@ fn measure(quick: bool) -> Vec<Figure> {
     let scale = if quick { Scale::QUICK } else { Scale::FULL };
     progress.set_message("sealing and opening");
     let mut figures = sealing::figures(scale.sealings);
+    progress.set_message("minting and checking postmarks");
+    figures.extend(work::figures(scale.postmarks));
     progress.set_message("carrying");
     figures.extend(relay::figures(scale.portions));
     progress.set_message("carrying over QUIC");
@@ -69,6 +72,7 @@ fn measure(quick: bool) -> Vec<Figure> {
 /// How much of everything is measured.
 struct Scale {
     sealings: usize,
+    postmarks: usize,
     portions: usize,
     quic: quic::Scale,
     sync: sync::Scale,
@@ -77,6 +81,7 @@ struct Scale {
 impl Scale {
     const FULL: Self = Self {
         sealings: 201,
+        postmarks: 101,
         portions: 15,
         quic: quic::Scale { transfers: 7, shortened: 1, messages: 201 },
         sync: sync::Scale {
@@ -88,6 +93,7 @@ impl Scale {
     };
     const QUICK: Self = Self {
         sealings: 5,
+        postmarks: 5,
         portions: 3,
         quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
         sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },

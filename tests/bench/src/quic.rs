@@ -170,7 +170,7 @@ async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
 async fn start(store: PathBuf) -> Footpost {
     let config = Config {
         store: StorePath::File(store),
-        node: footpost_core::Config::default(),
+        node: footpost_core::Config::default().work(footpost_core::Work::None).clone(),
         listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         peers: Vec::new(),
         lan: false,

@@ -2,7 +2,7 @@
 
 use footpost_core::{
     Body, Config, ContactId, CostClass, Event, LinkId, LinkInfo, Node, Priority, Role, StorePath,
-    Timestamp,
+    Timestamp, Work,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -31,7 +31,7 @@ pub(crate) fn text(len: usize) -> Body {
 /// A node that carries whatever it is given.
 pub(crate) fn open(path: &StorePath, seed: u64, now: Timestamp) -> Node {
     let mut config = Config::default();
-    config.max_carried_envelopes(1_000_000).max_carried_bytes(4 << 30);
+    config.max_carried_envelopes(1_000_000).max_carried_bytes(4 << 30).work(Work::None);
     Node::open(path, config, Box::new(rng(seed)), now).expect("the node opens")
 }
 

@@ -1,7 +1,7 @@
 //! Running nodes, and a link between two of them that a test can hold up or break.
 
 use footpost_core::{
-    Body, ContactId, CostClass, Event, LinkInfo, MessageId, Priority, Role, State, StorePath,
+    Body, ContactId, CostClass, Event, LinkInfo, MessageId, Priority, Role, State, StorePath, Work,
 };
 use footpost_transports::{Config, Events, Footpost, Link, LinkReceiver, LinkSender};
 use std::{io, net::SocketAddr, time::Duration};
@@ -17,7 +17,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) fn config(peers: Vec<SocketAddr>) -> Config {
     Config {
         store: StorePath::Memory,
-        node: footpost_core::Config::default().ack_delay_max_ms(0).clone(),
+        node: footpost_core::Config::default().ack_delay_max_ms(0).work(Work::None).clone(),
         listen: Some(([127, 0, 0, 1], 0).into()),
         peers,
         lan: false,

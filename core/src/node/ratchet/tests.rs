@@ -1,7 +1,6 @@
 //! The thief's view: a copy of a whole database, and everything that was ever on the wire.
 
 use super::*;
-use crate::Config;
 use crate::chat::State;
 use crate::link::LinkId;
 use crate::store::{Durability, StorePath};
@@ -133,7 +132,7 @@ impl Thief {
 fn open_at(path: &Path, seed: u64, now: Timestamp) -> Node {
     let path = StorePath::File(PathBuf::from(path));
     let rng = Box::new(ChaCha20Rng::seed_from_u64(seed));
-    Node::open(&path, Config::default(), rng, now).unwrap()
+    Node::open(&path, crate::node::tests::simulated(), rng, now).unwrap()
 }
 
 #[test]

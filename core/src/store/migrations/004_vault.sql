@@ -3,6 +3,8 @@
 -- Which of the devices that the identity has had this is, and whether a later one is known.
 ALTER TABLE own ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE own ADD COLUMN is_superseded INTEGER NOT NULL DEFAULT 0;
+-- The card of the device before this one, until that was told to stop.
+ALTER TABLE own ADD COLUMN device_before BLOB;
 
 -- The contact has a new device, or this is one: what has not arrived is sealed anew.
 ALTER TABLE contacts ADD COLUMN needs_resealing INTEGER NOT NULL DEFAULT 0;

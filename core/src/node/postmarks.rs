@@ -1,0 +1,307 @@
+//! Postmarks: minting one's own, and judging those of others.
+
+use super::{Fault, Node};
+use crate::chat::{ContactId, SendError, State};
+use crate::clock::Moment;
+use crate::envelope::{
+    Body, Difficulty, Envelope, MAX_ENVELOPE_BYTES, Minting, Postmark, WorkProof, Workbench,
+};
+use crate::event::Event;
+use crate::link::Violation;
+use crate::store::{Durability, OwnPostmark, PostmarkRow, SteadyMs, Store, StoreError, Verdict};
+use crate::time::{DAY_MS, Timestamp};
+
+/// Own postmarks of a day: conversations share them out.
+const A_DAY: usize = 3;
+/// Tomorrow's are minted from this long before midnight.
+const AHEAD_MS: u64 = 6 * 60 * 60 * 1000;
+
+/// What one postmark pays for: envelopes on board and tombstones together.
+pub const MAX_ENVELOPES_PER_POSTMARK: u64 = 256;
+const MAX_ITEMS: u64 = MAX_ENVELOPES_PER_POSTMARK;
+/// The same in bytes of envelopes held.
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// All postmarks of nodes whose clock was never set count as so many, together: their work buys no
+/// day, and could be saved up.
+const UNDATED_SHARES: u64 = 16;
+
+/// Checks of new postmarks that may come at once, and as many again each day.
+const CHECKS: i64 = 10_000;
+const CHECK_MS: i64 = DAY_MS as i64 / CHECKS;
+/// Verdicts kept beyond those in use.
+const MAX_VERDICTS: u64 = 65_536;
+
+/// A node's own postmarks, and its means to judge others'.
+pub(super) struct Postmarks {
+    own: Vec<OwnPostmark>,
+    bench: Workbench,
+    verdicts: u64,
+    /// When the verdicts are swept next.
+    sweep_at: u64,
+    /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
+    empty_at: Option<SteadyMs>,
+}
+
+/// What a carrier makes of a proof of work.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Assay {
+    /// Paid, and this is what it is charged to.
+    Paid(Charge),
+    /// Nobody's fault: no more new postmarks are looked at for now.
+    Later,
+}
+
+/// What an item is charged to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Charge {
+    pub(super) row: PostmarkRow,
+    shares: u64,
+}
+
+impl Postmarks {
+    pub(super) fn load(store: &Store, difficulty: Difficulty) -> Result<Self, StoreError> {
+        let (mut own, bench) = (store.own_postmarks()?, Workbench::with(difficulty));
+        // From a time when the network asked for less: it would end links now.
+        own.retain(|own| {
+            let key = own.postmark.public_key();
+            let proof = WorkProof::new(&key, own.day, own.postmark.nonce());
+            !own.is_minted || bench.passes_gate(&proof)
+        });
+        Ok(Self {
+            own,
+            bench,
+            verdicts: store.verdict_count()?,
+            sweep_at: MAX_VERDICTS,
+            empty_at: None,
+        })
+    }
+
+    /// How many own postmarks are minted and not used up, of `day` and of the next.
+    pub(super) fn ready(&self, day: u32) -> [usize; 2] {
+        [day, day.saturating_add(1)].map(|day| self.usable(day).count())
+    }
+
+    fn usable(&self, day: u32) -> impl Iterator<Item = (usize, &OwnPostmark)> {
+        self.own.iter().enumerate().filter(move |(_, own)| {
+            own.day == day
+                && own.is_minted
+                && own.envelopes < MAX_ITEMS
+                && own.bytes + MAX_ENVELOPE_BYTES as u64 <= MAX_BYTES
+        })
+    }
+
+    /// The day of the next minting, if there is one.
+    fn wanted(&self, now: Timestamp) -> Option<u32> {
+        let lacks = |day: u32| {
+            let minted = self.own.iter().filter(|own| own.day == day && own.is_minted).count();
+            minted < A_DAY || self.usable(day).next().is_none()
+        };
+        let (today, tomorrow) = (now.day(), Timestamp(now.0.saturating_add(AHEAD_MS)).day());
+        [today, tomorrow].into_iter().find(|day| lacks(*day))
+    }
+
+    /// A bucket that holds [`CHECKS`] and gains one every [`CHECK_MS`].
+    fn spend(&mut self, now: SteadyMs) -> bool {
+        let full = now - CHECKS * CHECK_MS;
+        let after = self.empty_at.map_or(full, |at| at.max(full)) + CHECK_MS;
+        let may = after <= now;
+        if may {
+            self.empty_at = Some(after);
+        }
+        may
+    }
+}
+
+impl Node {
+    /// What to mint next, if anything: a search to be run where nobody waits for it, on a thread of
+    /// low priority, a slice at a time. After some slices, and when it is done, it is handed to
+    /// [`Node::handle_minting`]. One at a time.
+    ///
+    /// What is in the making is durable when this returns.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn next_minting(&mut self, now: Timestamp) -> Result<Option<Minting>, StoreError> {
+        let difficulty = self.postmarks.bench.difficulty();
+        if difficulty.is_none() {
+            return Ok(None);
+        }
+        let Some(day) = self.postmarks.wanted(now) else { return Ok(None) };
+        let is_begun = |own: &OwnPostmark| own.day == day && !own.is_minted;
+        if !self.postmarks.own.iter().any(is_begun) {
+            self.whole(|node| {
+                node.begin(now, Durability::Process)?;
+                node.insert_own_postmark(day, false)?;
+                node.store.commit()
+            })?;
+        }
+        Ok(self
+            .postmarks
+            .own
+            .iter()
+            .find(|own| is_begun(own))
+            .map(|own| Minting::resume(difficulty, own.postmark.clone(), own.day, own.next_nonce)))
+    }
+
+    /// Takes down how far a minting has come, so that no restart loses it; one that is done lets
+    /// waiting messages go.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn handle_minting(&mut self, now: Timestamp, minting: &Minting) -> Result<(), StoreError> {
+        self.whole(|node| {
+            let at = node.begin(now, Durability::Process)?;
+            let key = minting.postmark.public_key();
+            // The clock may have been set meanwhile: then it is of no use any more.
+            let own = node.postmarks.own.iter_mut().find(|own| {
+                !own.is_minted && own.day == minting.day && own.postmark.public_key() == key
+            });
+            let Some(own) = own else { return Ok(()) };
+            own.next_nonce = minting.next;
+            own.is_minted = minting.is_done();
+            own.postmark = minting.postmark.clone();
+            node.store.update_own_postmark(own)?;
+            if minting.is_done() {
+                node.events.push_back(Event::PostmarkMinted);
+                node.tell_device_before(at)?;
+                node.seal_waiting(at)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A postmark for a message to `contact`; none where it must be minted first.
+    pub(super) fn postmark_for(
+        &mut self,
+        now: Timestamp,
+        contact: ContactId,
+    ) -> Result<Option<Postmark>, StoreError> {
+        let day = now.day();
+        if self.postmarks.bench.difficulty().is_none() && self.postmarks.wanted(now) == Some(day) {
+            let is_inside = self.store.is_open();
+            self.whole(|node| {
+                node.begin(now, Durability::Process)?;
+                node.insert_own_postmark(day, true)?;
+                if is_inside { Ok(()) } else { node.store.commit() }
+            })?;
+        }
+        let usable: Vec<_> = self.postmarks.usable(day).collect();
+        let turn = (contact.0.unsigned_abs() as usize).checked_rem(usable.len());
+        Ok(turn.and_then(|turn| usable.get(turn)).map(|(_, own)| own.postmark.clone()))
+    }
+
+    /// A postmark has signed an own envelope.
+    pub(super) fn count_use(&mut self, envelope: &Envelope<'_>) -> Result<(), StoreError> {
+        let key = envelope.postmark_key();
+        let own = self.postmarks.own.iter_mut().find(|own| own.postmark.public_key() == key);
+        let Some(own) = own else { return Ok(()) };
+        own.envelopes += 1;
+        own.bytes += envelope.as_bytes().len() as u64;
+        self.store.update_own_postmark(own)
+    }
+
+    /// Seals what was written while no postmark was ready, as far as they last now.
+    pub(super) fn seal_waiting(&mut self, now: Moment) -> Result<(), StoreError> {
+        for (id, priority) in self.store.unsealed()? {
+            let row = self.store.message(id)?.ok_or(StoreError::Corrupt)?;
+            let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };
+            self.store.delete_unsealed(id)?;
+            let body = Body::parse(row.kind, &row.content).map_err(|_| StoreError::Corrupt)?;
+            match self.compose(now.wall, row.contact, row.uuid, &body, priority, &postmark) {
+                Ok(composed) => {
+                    let card = composed.card_sequence();
+                    self.store.set_sealed(id, composed.protection(), card)?;
+                    self.launch(now, composed, id, row.contact)?;
+                }
+                Err(SendError::Store(error)) => return Err(error),
+                // Their card has expired meanwhile: it will go nowhere.
+                Err(_) => self.progress(now, id, State::Expired)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A new day: yesterday's postmarks are of no use but to a thief.
+    pub(super) fn turn_postmarks(&mut self, now: Moment) -> Result<(), StoreError> {
+        let day = now.wall.day();
+        self.store.delete_own_postmarks_but_of(day)?;
+        self.postmarks.own.retain(|own| (day..=day.saturating_add(1)).contains(&own.day));
+        self.seal_waiting(now)
+    }
+
+    fn insert_own_postmark(&mut self, day: u32, is_minted: bool) -> Result<(), StoreError> {
+        let postmark = Postmark::generate(&mut *self.rng);
+        let (row, next_nonce, envelopes, bytes) = (0, 0, 0, 0);
+        let mut own = OwnPostmark { row, day, postmark, is_minted, next_nonce, envelopes, bytes };
+        own.row = self.store.insert_own_postmark(&own)?;
+        self.postmarks.own.push(own);
+        Ok(())
+    }
+
+    /// The cheap half of judging a postmark: what fails it was never paid for.
+    pub(super) fn check_gate(&self, proof: &WorkProof) -> Result<(), Violation> {
+        let passes = self.postmarks.bench.passes_gate(proof);
+        if passes { Ok(()) } else { Err(Violation::Forged("postmark")) }
+    }
+
+    /// The dear half, once a proof, within the budget unless `is_urgent`. `created` is when the
+    /// postmark's envelope was made.
+    pub(super) fn assay(
+        &mut self,
+        now: Moment,
+        proof: &WorkProof,
+        created: Timestamp,
+        is_urgent: bool,
+    ) -> Result<Assay, Fault> {
+        let verdict = match self.store.verdict(proof)? {
+            Some(verdict) => verdict,
+            None if self.postmarks.spend(now.steady) || is_urgent => {
+                let is_paid = self.postmarks.bench.is_paid(proof);
+                self.remember_verdict(proof, is_paid)?
+            }
+            None => return Ok(Assay::Later),
+        };
+        if !verdict.is_paid {
+            return Err(Violation::Forged("postmark").into());
+        }
+        if now.wall.is_plausible() && !created.is_plausible() {
+            return Ok(Assay::Paid(self.undated()?));
+        }
+        Ok(Assay::Paid(Charge { row: verdict.row, shares: 1 }))
+    }
+
+    fn remember_verdict(
+        &mut self,
+        proof: &WorkProof,
+        is_paid: bool,
+    ) -> Result<Verdict, StoreError> {
+        if self.postmarks.verdicts >= self.postmarks.sweep_at {
+            // In one sweep, so that a flood does not pay for each.
+            self.postmarks.verdicts -= self.store.forget_verdicts(MAX_VERDICTS / 16)?;
+            let next = self.postmarks.verdicts + MAX_VERDICTS / 16;
+            self.postmarks.sweep_at = next.max(MAX_VERDICTS);
+        }
+        self.postmarks.verdicts += 1;
+        self.store.insert_verdict(proof, is_paid)
+    }
+
+    fn undated(&mut self) -> Result<Charge, StoreError> {
+        // No proof hashes to this.
+        let common = WorkProof([0; 32]);
+        let verdict = match self.store.verdict(&common)? {
+            Some(verdict) => verdict,
+            None => self.remember_verdict(&common, true)?,
+        };
+        Ok(Charge { row: verdict.row, shares: UNDATED_SHARES })
+    }
+
+    /// Whether one more item of `size_bytes` may be charged: zero bytes for a tombstone.
+    pub(super) fn may_charge(&self, charge: Charge, size_bytes: u64) -> Result<bool, StoreError> {
+        let (items, bytes) = self.store.charged(charge.row)?;
+        let Charge { shares, .. } = charge;
+        Ok(items < MAX_ITEMS * shares && bytes + size_bytes <= MAX_BYTES * shares)
+    }
+}
+
+#[cfg(test)]
+mod tests;
