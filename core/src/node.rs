@@ -264,7 +264,5 @@ impl Node {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
-mod forgetting;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ const DEVICE_SHIFT: u32 = 32;
 pub(super) const MAX_DEVICE: u64 = (1 << (62 - DEVICE_SHIFT)) - 1;
 /// Messages to one contact that are sealed anew: more than anybody waits for.
 const MAX_RESEALED: u32 = 1000;
+/// Live envelopes of one message: a contact who claims one new device after another fills no store.
+const MAX_COPIES: usize = 3;
 
 impl Node {
     /// Whether a later device has taken over this identity: this one neither sends nor opens mail
@@ -91,6 +93,9 @@ impl Node {
         to: ContactId,
         message: &MessageRow,
     ) -> Result<(), StoreError> {
+        if self.store.envelopes_of(message.id)?.len() >= MAX_COPIES {
+            return Ok(());
+        }
         let Some(contact) = self.store.contact(to)? else { return Ok(()) };
         let Ok(aim) = ratchet::aim(&contact, now.wall) else { return Ok(()) };
         let Ok(body) = Body::parse(message.kind, &message.content) else { return Ok(()) };
