@@ -269,7 +269,5 @@ impl Node {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
-mod forgetting;
 #[cfg(test)]
 mod tests;

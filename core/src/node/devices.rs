@@ -18,6 +18,8 @@ const DEVICE_SHIFT: u32 = 32;
 pub(super) const MAX_DEVICE: u64 = (1 << (62 - DEVICE_SHIFT)) - 1;
 /// Messages to one contact that are sealed anew: more than anybody waits for.
 const MAX_RESEALED: u32 = 1000;
+/// Live envelopes of one message: a contact who claims one new device after another fills no store.
+const MAX_COPIES: usize = 3;
 
 impl Node {
     /// Whether a later device has taken over this identity: this one neither sends nor opens mail
@@ -73,7 +75,9 @@ impl Node {
                 let at = node.begin(now, Durability::Power)?;
                 if !node.is_superseded {
                     for message in node.store.undelivered(contact, MAX_RESEALED)? {
-                        node.store.insert_unsealed(message.id, Priority::Normal)?;
+                        if node.store.envelopes_of(message.id)?.len() < MAX_COPIES {
+                            node.store.insert_unsealed(message.id, Priority::Normal)?;
+                        }
                     }
                 }
                 node.store.set_resealed(contact)?;
