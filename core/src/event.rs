@@ -13,6 +13,14 @@ pub enum Event {
         /// Who wrote it.
         contact: ContactId,
     },
+    /// The same from a contact who is muted, or whose request is open: shown where somebody looks,
+    /// announced nowhere.
+    ReceivedQuietly {
+        /// The message.
+        message: MessageId,
+        /// Who wrote it.
+        contact: ContactId,
+    },
     /// A sent message has come further, or one more neighbour carries it.
     Progress {
         /// The message.
@@ -20,10 +28,9 @@ pub enum Event {
         /// How far it is now.
         state: State,
     },
-    /// A stranger's first message brought their card; they are a contact now, under a placeholder
-    /// name, unverified.
-    StrangerAdded {
-        /// The new contact.
+    /// A stranger's first message has come, with their card: they wait under a placeholder name.
+    Requested {
+        /// The request.
         contact: ContactId,
     },
     /// A neighbour's handshake is complete.

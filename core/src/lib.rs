@@ -31,7 +31,7 @@ mod store;
 mod sync;
 mod time;
 
-pub use chat::{Contact, ContactError, ContactId, Message, MessageId, SendError, State};
+pub use chat::{Contact, ContactError, ContactId, Message, MessageId, Relation, SendError, State};
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{

@@ -5,6 +5,7 @@ mod links;
 mod mail;
 mod people;
 mod ratchet;
+mod relations;
 mod upkeep;
 mod view;
 
@@ -53,6 +54,8 @@ pub struct Node {
     name: Option<String>,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
+    /// Cards below this number are shown on links no more.
+    marks_from: u64,
     /// Own reply targets, the newest first.
     replies: BTreeMap<ContactId, Vec<OwnReply>>,
     clock: Clock,
@@ -146,6 +149,7 @@ impl Node {
             key: own.key,
             name: own.name,
             cards: store.own_cards()?,
+            marks_from: store.marks_from()?,
             replies: by_contact(store.own_replies()?),
             clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),
             epoch: Epoch::new(now.day(), &mut *rng),

@@ -26,7 +26,7 @@ enum Told {
     Started { listen: SocketAddr, address: String },
     Received { id: i64, contact: String },
     Progress { id: i64, contact: String, state: State, carriers: u32, carrier_contacts: u32 },
-    StrangerAdded { contact: String },
+    Requested { contact: String },
     NeighbourUp { link: u64 },
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
@@ -141,9 +141,9 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
             Told::Received { id: message.0, contact: name(footpost, contact).await? }
         }
         Event::Progress { message, .. } => return progress_of(footpost, message).await,
-        Event::StrangerAdded { contact } => {
-            Told::StrangerAdded { contact: name(footpost, contact).await? }
-        }
+        Event::Requested { contact } => Told::Requested { contact: name(footpost, contact).await? },
+        // Where nobody asked to be told, nothing is.
+        Event::ReceivedQuietly { .. } => return Ok(None),
         Event::NeighbourUp { link } => Told::NeighbourUp { link: link.0 },
         Event::NeighbourProven { link, contact } => {
             Told::NeighbourProven { link: link.0, contact: name(footpost, contact).await? }
@@ -184,8 +184,8 @@ fn text(told: &Told) -> String {
             let progress = progress(*state, *carriers, *carrier_contacts);
             format!("Message {id} to {}: {progress}", printable(contact))
         }
-        Told::StrangerAdded { contact } => {
-            format!("A stranger wrote; a contact now: {}", printable(contact))
+        Told::Requested { contact } => {
+            format!("A stranger asks to write to you: {}", printable(contact))
         }
         Told::NeighbourUp { link } => format!("Neighbour {link} is here"),
         Told::NeighbourProven { link, contact } => {

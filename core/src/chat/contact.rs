@@ -1,5 +1,6 @@
 //! Contacts.
 
+use super::Relation;
 use crate::identity::{CardError, Protection, Suite};
 use crate::store::{ContactRow, StoreError};
 use crate::time::Timestamp;
@@ -20,6 +21,12 @@ pub struct Contact {
     pub name: String,
     /// Their address: see [`crate::Identity::address`].
     pub address: String,
+    /// The name on their card: their own claim, never proof of who they are.
+    pub claimed_name: Option<String>,
+    /// How they stand with the user.
+    pub relation: Relation,
+    /// Whether the user wants no notice of their messages.
+    pub muted: bool,
     /// Whether the user has compared safety numbers with them.
     pub verified: bool,
     /// What will protect the next message to them.
@@ -39,6 +46,9 @@ impl From<ContactRow> for Contact {
             id: row.id,
             name: row.name,
             address: row.identity.address(),
+            claimed_name: row.card.name().map(ToOwned::to_owned),
+            relation: row.relation,
+            muted: row.muted,
             verified: row.verified,
             protection,
             card_expires: row.card.expires(),
@@ -67,6 +77,9 @@ pub enum ContactError {
     /// No such contact.
     #[error("there is no such contact")]
     Unknown,
+    /// The contact is no open request.
+    #[error("this contact is no open request")]
+    NoRequest,
     /// The store cannot go on.
     #[error(transparent)]
     Store(#[from] StoreError),

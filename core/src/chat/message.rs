@@ -101,6 +101,9 @@ pub enum SendError {
     /// No such contact.
     #[error("there is no such contact: add their card first")]
     UnknownContact,
+    /// They wait to be accepted, or are blocked.
+    #[error("the contact is not accepted: accept the request, or add their card, first")]
+    NotAccepted,
     /// Their card is too old to seal to.
     #[error("the contact's card has expired: ask for a new one")]
     CardExpired,

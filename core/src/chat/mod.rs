@@ -3,6 +3,8 @@
 mod contact;
 mod message;
 pub(crate) mod ratchet;
+pub(crate) mod relation;
 
 pub use contact::{Contact, ContactError, ContactId};
 pub use message::{Message, MessageId, SendError, State};
+pub use relation::Relation;

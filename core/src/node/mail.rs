@@ -2,7 +2,7 @@
 
 use super::ratchet::{self, Lock};
 use super::{Fault, Node};
-use crate::chat::{ContactId, Message, MessageId, SendError, State};
+use crate::chat::{ContactId, Message, MessageId, Relation, SendError, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
 use crate::envelope::{
@@ -40,6 +40,9 @@ impl Node {
         priority: Priority,
     ) -> Result<MessageId, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
+        if contact.relation != Relation::Accepted {
+            return Err(SendError::NotAccepted);
+        }
         let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
         let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
@@ -98,7 +101,9 @@ impl Node {
             node.store.advance_message(message, State::Seen, now.wall)?;
             node.store.commit()
         })?;
-        if self.config.read_receipts {
+        let writer = self.store.contact(unseen.contact)?;
+        let is_accepted = writer.is_some_and(|writer| writer.relation == Relation::Accepted);
+        if self.config.read_receipts && is_accepted {
             self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
         }
         Ok(())
@@ -169,7 +174,7 @@ impl Node {
     ) -> Result<Option<Incoming>, StoreError> {
         let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
-        let Some(writer) = self.writer(&opened.sender, opened.card.as_ref(), lock)? else {
+        let Some(writer) = self.writer(now, &opened, lock)? else {
             return Ok(None);
         };
         self.turn(now, writer, lock, &opened)?;
@@ -237,7 +242,13 @@ impl Node {
             card_sequence: None,
         };
         if let Some(message) = self.store.insert_message(&new)? {
-            self.events.push_back(Event::Received { message, contact: writer });
+            let contact = self.store.contact(writer)?;
+            let is_loud = contact.is_some_and(|c| c.relation == Relation::Accepted && !c.muted);
+            self.events.push_back(if is_loud {
+                Event::Received { message, contact: writer }
+            } else {
+                Event::ReceivedQuietly { message, contact: writer }
+            });
         }
         Ok(())
     }

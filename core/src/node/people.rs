@@ -2,8 +2,9 @@
 
 use super::Node;
 use super::ratchet::{Lock, card_due};
-use crate::chat::{Contact, ContactError, ContactId};
+use crate::chat::{Contact, ContactError, ContactId, Relation};
 use crate::clock::Moment;
+use crate::envelope::Opened;
 use crate::identity::{
     CARD_LIFE_DAYS, Card, CardDraft, Identity, MAX_NAME_BYTES, Suite, TargetSecret, safety_number,
 };
@@ -45,7 +46,7 @@ impl Node {
     }
 
     /// Adds the card's owner as a contact under the user's own `name` for them; of somebody known
-    /// already, takes the newer card and the new name.
+    /// already, takes the newer card and the new name; who waited or was blocked is accepted.
     ///
     /// # Errors
     /// See [`ContactError`].
@@ -69,10 +70,12 @@ impl Node {
         }
         Ok(self.whole(|node| {
             node.begin(now, Durability::Power)?;
+            node.store.delete_declined(&card.identity())?;
             let id = match known {
                 None => node.store.insert_contact(card, name)?,
                 Some(contact) => {
                     node.store.set_contact_name(contact.id, name)?;
+                    node.store.set_relation(contact.id, Relation::Accepted)?;
                     node.take_card(&contact, card)?;
                     contact.id
                 }
@@ -112,21 +115,22 @@ impl Node {
     }
 
     /// The writer of a message that `lock` has opened. A stranger whose card came along becomes a
-    /// contact; without a card nobody could answer them, and who uses a target that was given to
+    /// request; without a card nobody could answer them, and who uses a target that was given to
     /// somebody else is nobody.
     pub(super) fn writer(
         &mut self,
-        sender: &Identity,
-        card: Option<&Card>,
+        now: Moment,
+        opened: &Opened,
         lock: Lock,
     ) -> Result<Option<ContactId>, StoreError> {
-        let known = self.store.contact_by_identity(sender)?;
+        let known = self.store.contact_by_identity(&opened.sender)?;
         if let Lock::Reply { contact, .. } = lock
             && known.as_ref().map(|known| known.id) != Some(contact)
         {
             return Ok(None);
         }
-        let id = match (known, card) {
+        let id = match (known, &opened.card) {
+            (Some(contact), _) if !self.may_write(&contact, opened)? => return Ok(None),
             (Some(contact), card) => {
                 if let Some(card) = card {
                     self.take_card(&contact, card)?;
@@ -134,8 +138,7 @@ impl Node {
                 contact.id
             }
             (None, Some(card)) => {
-                let id = self.store.insert_contact(card, &placeholder_name(sender))?;
-                self.events.push_back(crate::Event::StrangerAdded { contact: id });
+                let Some(id) = self.request(now, opened, card)? else { return Ok(None) };
                 id
             }
             (None, None) => return Ok(None),
@@ -184,7 +187,7 @@ impl Node {
 
     /// One card for hands and QR codes, and one, the newer, that travels inside sealed messages and
     /// seals post-quantum.
-    fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub(super) fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
         for suite in [Suite::X25519, Suite::XWing] {
             let sequence = self.cards.first().map_or(0, |(card, _)| card.sequence() + 1);
             let expires = Timestamp(now.wall.0 + CARD_LIFE_DAYS * DAY_MS);
@@ -207,12 +210,17 @@ impl Node {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ContactError> {
+pub(super) fn check_name(name: &str) -> Result<(), ContactError> {
     let is_good = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
     if is_good { Ok(()) } else { Err(ContactError::Name) }
 }
 
 /// Names are the user's own: a stranger's claim is not taken. Unique, as addresses are.
-fn placeholder_name(identity: &Identity) -> String {
+pub(super) fn placeholder_name(identity: &Identity) -> String {
     format!("stranger-{}", &identity.address()[..16])
+}
+
+/// For the case that somebody was given the shorter one as a name: no name is so long.
+pub(super) fn long_placeholder_name(identity: &Identity) -> String {
+    format!("stranger-{}", identity.address())
 }

@@ -1,7 +1,7 @@
 //! The ratchet at work: what a message is sealed to, what opens one, and when secrets die.
 
 use super::Node;
-use crate::chat::{ContactId, SendError, ratchet};
+use crate::chat::{ContactId, Relation, SendError, ratchet};
 use crate::clock::Moment;
 use crate::envelope::{Body, Envelope, MIN_LIFETIME_S, Opened, Previous, Priority, open};
 use crate::identity::{Protection, ReplyTarget, SealingTarget, TargetSecret};
@@ -124,7 +124,7 @@ impl Node {
         if let Some(reply) = &opened.reply {
             self.take_reply(&contact, reply)?;
         }
-        if opened.body.is_for_people() {
+        if opened.body.is_for_people() && contact.relation == Relation::Accepted {
             let due = (issued + ratchet::REFRESH_AFTER_MS).max(now.steady);
             self.store.set_refresh(writer, Some(due))?;
         }

@@ -1,7 +1,7 @@
 //! The people one knows.
 
 use super::{SteadyMs, Store, StoreError, fixed};
-use crate::chat::ContactId;
+use crate::chat::{ContactId, Relation};
 use crate::codec::Reader;
 use crate::envelope::Previous;
 use crate::identity::{Card, Identity, ReplyTarget};
@@ -12,6 +12,8 @@ pub(crate) struct ContactRow {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) card: Card,
+    pub(crate) relation: Relation,
+    pub(crate) muted: bool,
     pub(crate) verified: bool,
     pub(crate) holds_sequence: i64,
     /// The newest target that the contact gave for answers.
@@ -26,12 +28,13 @@ pub(crate) struct ContactRow {
 }
 
 const COLUMNS: &str = "SELECT id, identity, name, card, verified, holds_sequence, reply_target, \
-     sealed, previous_counter, previous_sealed, since_pq, pq_steady FROM contacts";
+     sealed, previous_counter, previous_sealed, since_pq, pq_steady, relation, muted FROM contacts";
 
 impl Store {
     pub(crate) fn insert_contact(&self, card: &Card, name: &str) -> Result<ContactId, StoreError> {
         self.connection.execute(
-            "INSERT INTO contacts (identity, name, card) VALUES (?1, ?2, ?3)",
+            "INSERT INTO contacts (id, identity, name, card) VALUES (1 + (SELECT max(last_contact,
+                 (SELECT coalesce(max(id), 0) FROM contacts)) FROM own), ?1, ?2, ?3)",
             (card.identity().as_bytes(), name, card.as_bytes()),
         )?;
         Ok(ContactId(self.connection.last_insert_rowid()))
@@ -169,6 +172,8 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
         identity: Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?,
         name: row.get(2)?,
         card: Card::from_store(&card).map_err(|_| StoreError::Corrupt)?,
+        relation: Relation::from_byte(row.get(12)?).ok_or(StoreError::Corrupt)?,
+        muted: row.get(13)?,
         verified: row.get(4)?,
         holds_sequence: row.get(5)?,
         reply: match reply {

@@ -55,9 +55,10 @@ impl Store {
             .connection
             .prepare_cached(
                 "INSERT INTO messages
-                 (contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state, protection,
-                  card_sequence)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+                 (id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state,
+                  protection, card_sequence)
+                 VALUES (1 + (SELECT max(last_message, (SELECT coalesce(max(id), 0) FROM messages))
+                  FROM own), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
             )?
             .execute((
                 message.contact.0,
@@ -92,7 +93,8 @@ impl Store {
         Ok(statement.query_row((contact.0, outgoing, uuid), message).optional()?)
     }
 
-    /// The newest `limit` messages before `before`, the oldest first; nothing between engines.
+    /// The newest `limit` messages before `before`, the oldest first; nothing between engines, and
+    /// of all conversations only those with accepted contacts.
     pub(crate) fn messages(
         &self,
         contact: Option<ContactId>,
@@ -101,7 +103,9 @@ impl Store {
     ) -> Result<Vec<MessageRow>, StoreError> {
         let [read, refresh] = BETWEEN_ENGINES;
         let sql = format!(
-            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind NOT IN ({read}, {refresh})
+            "{COLUMNS} WHERE id < ?1 AND kind NOT IN ({read}, {refresh})
+             AND (contact = ?2 OR
+                 ?2 IS NULL AND contact IN (SELECT id FROM contacts WHERE relation = 0))
              ORDER BY id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;

@@ -6,6 +6,7 @@ mod contacts;
 mod envelopes;
 mod messages;
 mod own;
+mod relations;
 mod targets;
 mod tombstones;
 
@@ -86,8 +87,11 @@ pub(crate) enum Durability {
 }
 
 /// Numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_foundation.sql"), include_str!("migrations/002_ratchet.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_foundation.sql"),
+    include_str!("migrations/002_ratchet.sql"),
+    include_str!("migrations/003_people.sql"),
+];
 
 /// `Footpost` in the database header marks the file as ours.
 const APPLICATION_ID: u32 = 0x4670_7374;
