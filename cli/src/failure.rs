@@ -1,6 +1,6 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
-use footpost_core::{ContactError, OpenError, SendError, StoreError};
+use footpost_core::{ContactError, IdentityError, OpenError, SendError, StoreError, WordsError};
 use footpost_transports::{StartError, Stopped};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -67,6 +67,23 @@ impl From<ContactError> for Failure {
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        let exit = match &error {
+            IdentityError::Store(_) => Exit::Profile,
+            IdentityError::WrongWords => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<WordsError> for Failure {
+    fn from(error: WordsError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a node tells: committed facts, in order.
 
-use crate::chat::{ContactId, MessageId, State};
+use crate::chat::{ContactId, KeyWarning, MessageId, State};
 use crate::link::{CloseReason, LinkId};
 
 /// A committed fact.
@@ -32,6 +32,18 @@ pub enum Event {
     Requested {
         /// The request.
         contact: ContactId,
+    },
+    /// A contact goes on under a new key.
+    IdentityChanged {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Something is wrong with a contact's key: to be shown prominently.
+    KeyWarning {
+        /// The contact.
+        contact: ContactId,
+        /// What it is.
+        warning: KeyWarning,
     },
     /// A neighbour's handshake is complete.
     NeighbourUp {

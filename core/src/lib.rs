@@ -31,7 +31,10 @@ mod store;
 mod sync;
 mod time;
 
-pub use chat::{Contact, ContactError, ContactId, Message, MessageId, Relation, SendError, State};
+pub use chat::{
+    Contact, ContactError, ContactId, IdentityError, KeyWarning, Message, MessageId, Relation,
+    SendError, State,
+};
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{
@@ -42,8 +45,8 @@ pub use envelope::{
 pub use event::{Event, Reason};
 pub use identity::{
     CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
-    MAX_RELAYS, Protection, RecoveryWords, ReplyTarget, SealingTarget, Suite, TargetSecret,
-    WordsError, safety_number,
+    MAX_RELAYS, Protection, RecoveryWords, ReplyTarget, SealingTarget, Statement, Suite,
+    TargetSecret, WordsError, safety_number,
 };
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,

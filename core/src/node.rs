@@ -6,6 +6,7 @@ mod mail;
 mod people;
 mod ratchet;
 mod relations;
+mod trust;
 mod upkeep;
 mod view;
 
@@ -16,7 +17,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::envelope::Postmark;
 use crate::event::Event;
-use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
+use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
@@ -52,6 +53,10 @@ pub struct Node {
     key: IdentityKey,
     identity: Identity,
     name: Option<String>,
+    /// The public half of the recovery words' key.
+    recovery: Option<Identity>,
+    /// What was said of own keys, by number, the oldest first.
+    statements: Vec<(u64, Statement)>,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
     /// Cards below this number are shown on links no more.
@@ -148,6 +153,8 @@ impl Node {
             identity: own.key.identity(),
             key: own.key,
             name: own.name,
+            recovery: store.own_recovery()?,
+            statements: store.own_statements()?,
             cards: store.own_cards()?,
             marks_from: store.marks_from()?,
             replies: by_contact(store.own_replies()?),

@@ -1,6 +1,6 @@
 //! Contacts.
 
-use super::Relation;
+use super::{KeyWarning, Relation};
 use crate::identity::{CardError, Protection, Suite};
 use crate::store::{ContactRow, StoreError};
 use crate::time::Timestamp;
@@ -29,6 +29,8 @@ pub struct Contact {
     pub muted: bool,
     /// Whether the user has compared safety numbers with them.
     pub verified: bool,
+    /// What is wrong with their key, until they are verified anew.
+    pub warning: Option<KeyWarning>,
     /// What will protect the next message to them.
     pub protection: Protection,
     /// When their card stops being usable.
@@ -50,6 +52,7 @@ impl From<ContactRow> for Contact {
             relation: row.relation,
             muted: row.muted,
             verified: row.verified,
+            warning: row.warning,
             protection,
             card_expires: row.card.expires(),
         }
@@ -74,6 +77,15 @@ pub enum ContactError {
     /// Somebody else has the name already.
     #[error("there is another contact of this name: choose another name")]
     NameTaken,
+    /// The card is of a key that its owner has replaced or revoked.
+    #[error("this card is of a key that its owner has given up: ask for their new card")]
+    OldKey,
+    /// The card names another recovery key than the contact's.
+    #[error(
+        "this card names another recovery key than your contact's: it may be a thief's; ask \
+             them in person"
+    )]
+    RecoveryKey,
     /// No such contact.
     #[error("there is no such contact")]
     Unknown,

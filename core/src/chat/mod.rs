@@ -4,7 +4,9 @@ mod contact;
 mod message;
 pub(crate) mod ratchet;
 pub(crate) mod relation;
+pub(crate) mod trust;
 
 pub use contact::{Contact, ContactError, ContactId};
 pub use message::{Message, MessageId, SendError, State};
 pub use relation::Relation;
+pub use trust::{IdentityError, KeyWarning};

@@ -93,10 +93,13 @@ impl Node {
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
-            if let Some(row) = self.store.message(message)?
-                && let Some(sequence) = row.card_sequence
-            {
-                self.store.set_contact_holds(row.contact, sequence)?;
+            if let Some(row) = self.store.message(message)? {
+                if let Some(sequence) = row.card_sequence {
+                    self.store.set_contact_holds(row.contact, sequence)?;
+                }
+                if let Some(number) = row.statement {
+                    self.store.set_contact_holds_statement(row.contact, number)?;
+                }
             }
         }
         self.spread(proof, from);

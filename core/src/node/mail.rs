@@ -43,10 +43,14 @@ impl Node {
         if contact.relation != Relation::Accepted {
             return Err(SendError::NotAccepted);
         }
+        if contact.revoked {
+            return Err(SendError::Revoked);
+        }
         let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
         let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
         let card = self.card_for(&contact);
+        let (statements, newest_statement) = self.statements_for(&contact);
         let uuid = self.random_array();
         let letter = Letter {
             sender: &self.key,
@@ -56,6 +60,7 @@ impl Node {
             body,
             card: card.as_ref(),
             reply: Some(&reply),
+            statements: &statements,
             previous: aim.previous,
             priority,
             lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
@@ -73,6 +78,7 @@ impl Node {
             state: State::Queued,
             protection: aim.protection,
             card_sequence: card.as_ref().map(Card::sequence),
+            statement: newest_statement,
         };
         Ok(self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
@@ -172,9 +178,10 @@ impl Node {
         now: Moment,
         envelope: &Envelope<'_>,
     ) -> Result<Option<Incoming>, StoreError> {
-        let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
+        let Some((mut opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
-        let Some(writer) = self.writer(now, &opened, lock)? else {
+        self.heed(now, &opened)?;
+        let Some(writer) = self.writer(now, &mut opened, lock)? else {
             return Ok(None);
         };
         self.turn(now, writer, lock, &opened)?;
@@ -240,6 +247,7 @@ impl Node {
             state: State::Received,
             protection,
             card_sequence: None,
+            statement: None,
         };
         if let Some(message) = self.store.insert_message(&new)? {
             let contact = self.store.contact(writer)?;

@@ -57,31 +57,42 @@ impl Node {
         name: &str,
     ) -> Result<ContactId, ContactError> {
         check_name(name)?;
-        if card.identity() == self.identity {
+        if self.identities().any(|own| own == card.identity()) {
             return Err(ContactError::Own);
         }
         if card.has_expired(now) {
             return Err(ContactError::Expired);
         }
-        let known = self.store.contact_by_identity(&card.identity())?;
+        let known = match self.store.key_owner(&card.identity(), self.clock.steady())? {
+            Some((id, _)) => self.store.contact(id)?,
+            None => None,
+        };
+        if known.as_ref().is_some_and(|known| known.identity != card.identity() || known.revoked) {
+            return Err(ContactError::OldKey);
+        }
         let namesake = self.store.contact_by_name(name)?;
         if namesake.is_some() && namesake != known.as_ref().map(|contact| contact.id) {
             return Err(ContactError::NameTaken);
         }
-        Ok(self.whole(|node| {
+        let id = self.whole(|node| {
             node.begin(now, Durability::Power)?;
             node.store.delete_declined(&card.identity())?;
             let id = match known {
                 None => node.store.insert_contact(card, name)?,
                 Some(contact) => {
+                    if !node.trust_card(&contact, card)? {
+                        // The warning stays.
+                        return node.store.commit().map(|()| None);
+                    }
                     node.store.set_contact_name(contact.id, name)?;
                     node.store.set_relation(contact.id, Relation::Accepted)?;
                     node.take_card(&contact, card)?;
                     contact.id
                 }
             };
-            node.store.commit().map(|()| id)
-        })?)
+            node.store.commit().map(|()| Some(id))
+        })?;
+        id.ok_or(ContactError::RecoveryKey)
     }
 
     /// Notes that the user has compared safety numbers with the contact.
@@ -120,10 +131,22 @@ impl Node {
     pub(super) fn writer(
         &mut self,
         now: Moment,
-        opened: &Opened,
+        opened: &mut Opened,
         lock: Lock,
     ) -> Result<Option<ContactId>, StoreError> {
-        let known = self.store.contact_by_identity(&opened.sender)?;
+        if self.identities().any(|own| own == opened.sender) {
+            // Whoever has a copy of this device.
+            return Ok(None);
+        }
+        let known = match self.store.key_owner(&opened.sender, now.steady)? {
+            Some((_, false)) => return Ok(None),
+            Some((id, true)) => self.store.contact(id)?,
+            None => None,
+        };
+        if known.as_ref().is_some_and(|known| known.identity != opened.sender) {
+            // By a key on its way out: what was said counts, but it changes nothing any more.
+            (opened.card, opened.reply) = (None, None);
+        }
         if let Lock::Reply { contact, .. } = lock
             && known.as_ref().map(|known| known.id) != Some(contact)
         {
@@ -132,7 +155,9 @@ impl Node {
         let id = match (known, &opened.card) {
             (Some(contact), _) if !self.may_write(&contact, opened)? => return Ok(None),
             (Some(contact), card) => {
-                if let Some(card) = card {
+                if let Some(card) = card
+                    && self.trust_card(&contact, card)?
+                {
                     self.take_card(&contact, card)?;
                 }
                 contact.id
@@ -151,7 +176,9 @@ impl Node {
     }
 
     fn take_card(&self, contact: &ContactRow, card: &Card) -> Result<(), StoreError> {
-        if card.sequence() > contact.card.sequence() {
+        // Another key counts anew: a thief may have gone far with the last one.
+        let is_another = card.identity() != contact.card.identity();
+        if is_another || card.sequence() > contact.card.sequence() {
             self.store.set_contact_card(contact.id, card)?;
         }
         Ok(())
@@ -199,7 +226,7 @@ impl Node {
                 name: self.name.clone(),
                 target: secret.target().clone(),
                 presence: None,
-                recovery: None,
+                recovery: self.recovery.map(|key| *key.as_bytes()),
                 relays: Vec::new(),
             };
             let card = Card::sign(draft, &self.key);

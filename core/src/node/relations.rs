@@ -136,6 +136,7 @@ impl Node {
         opened: &Opened,
     ) -> Result<bool, StoreError> {
         Ok(match contact.relation {
+            _ if contact.revoked => false,
             Relation::Accepted => true,
             Relation::Blocked => false,
             Relation::Request => {
@@ -182,7 +183,7 @@ impl Node {
     }
 
     /// On open links the contact is a stranger from now on.
-    fn unmeet(&mut self, id: ContactId) {
+    pub(super) fn unmeet(&mut self, id: ContactId) {
         for session in self.links.values_mut() {
             session.marked = session.marked.filter(|marked| *marked != id);
             session.contact = session.contact.filter(|contact| *contact != id);

@@ -9,6 +9,7 @@ mod own;
 mod relations;
 mod targets;
 mod tombstones;
+mod trust;
 
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
