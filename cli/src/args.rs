@@ -56,7 +56,12 @@ pub(crate) enum Command {
     /// Show your card, as a link and a QR code, for others to add
     #[command(after_help = "JSON: link, address, name, expires_ms")]
     Id(Id),
-    /// Add, list and verify contacts
+    /// Make recovery words; change or revoke your key
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
+    },
+    /// Add, list and verify contacts; let strangers in, or shut somebody out
     Contact {
         #[command(subcommand)]
         command: ContactCommand,
@@ -121,19 +126,91 @@ pub(crate) struct Id {
     /// Print the QR code even where output is not a terminal
     #[arg(long)]
     pub(crate) qr: bool,
+    /// Write the QR code as a picture, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) png: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Make the 24 words that win your identity back, and show them once
+    #[command(after_help = "JSON: words")]
+    Words(IdentityWords),
+    /// Go on under a new key; contacts are told
+    #[command(after_help = "JSON: link, address, name, expires_ms")]
+    Rotate(IdentityRotate),
+    /// Revoke your key with the recovery words (from standard input), and go on under a new one
+    #[command(after_help = "JSON: link, address, name, expires_ms")]
+    Revoke,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IdentityWords {
+    /// Replace the words that there are; these come from standard input
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IdentityRotate {
+    /// Vouch for it with the recovery words (from standard input): contacts keep you verified
+    #[arg(long)]
+    pub(crate) words: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContactCommand {
     /// Add somebody by their card, or take their newer card
-    #[command(after_help = "JSON: name, address, verified, protection, card_expires_ms")]
+    #[command(
+        after_help = "JSON: name, address, verified, warning, relation, muted, claimed_name,\n      protection, card_expires_ms"
+    )]
     Add(ContactAdd),
-    /// List contacts
-    #[command(after_help = "JSON: name, address, verified, protection, card_expires_ms")]
+    /// List contacts, and strangers who ask to write to you
+    #[command(
+        after_help = "JSON: name, address, verified, warning, relation, muted, claimed_name,\n      protection, card_expires_ms"
+    )]
     List,
     /// Compare safety numbers with a contact, and note that they agree
     #[command(after_help = "JSON: contact, safety_number, verified")]
     Verify(ContactVerify),
+    /// Let a stranger in who has written
+    Accept(ContactAccept),
+    /// Turn a stranger away who has written, for 30 days
+    Decline(ContactNamed),
+    /// Forget a contact, and all that was said
+    Remove(ContactNamed),
+    /// Shut a contact out: nothing of theirs comes in, and they do not recognise you any more
+    Block(ContactNamed),
+    /// Give no notice of a contact's messages
+    Mute(ContactNamed),
+    /// Give notice of them again
+    Unmute(ContactNamed),
+    /// Give a contact another name
+    Rename(ContactRename),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ContactNamed {
+    /// Name or address
+    pub(crate) contact: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ContactAccept {
+    /// Name or address, as `contact list` shows it
+    pub(crate) contact: String,
+    /// Your name for them
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ContactRename {
+    /// Name or address
+    pub(crate) contact: String,
+    /// Your name for them
+    #[arg(value_parser = name)]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -217,6 +294,9 @@ pub(crate) struct Inbox {
     /// Leave new messages new
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Show what strangers have written who ask to write to you
+    #[arg(long, conflicts_with_all = ["all", "keep"])]
+    pub(crate) requests: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,6 +1,9 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
-use footpost_core::{BackupError, ContactError, OpenError, SendError, StoreError, VaultError};
+use footpost_core::{
+    BackupError, ContactError, IdentityError, OpenError, SendError, StoreError, VaultError,
+    WordsError,
+};
 use footpost_transports::{StartError, Stopped};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -84,6 +87,23 @@ impl From<ContactError> for Failure {
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        let exit = match &error {
+            IdentityError::Store(_) => Exit::Profile,
+            IdentityError::WrongWords => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<WordsError> for Failure {
+    fn from(error: WordsError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
     }
 }
 

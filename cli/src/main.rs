@@ -14,8 +14,10 @@ mod output;
 mod passphrase;
 mod profile;
 
-use args::{Args, BackupCommand, Command, ContactCommand, VaultCommand};
+use args::{Args, BackupCommand, Command, ContactCommand, IdentityCommand, VaultCommand};
 use clap::Parser;
+use commands::contact::change;
+use control::Change;
 use failure::Failure;
 use footpost_core::Work;
 use output::Output;
@@ -39,10 +41,24 @@ fn perform(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Init(init) => commands::init(&profile()?, &init, out),
         Command::Id(id) => commands::id(&profile()?, &id, out),
+        Command::Identity { command } => match command {
+            IdentityCommand::Words(words) => commands::identity::words(&profile()?, &words, out),
+            IdentityCommand::Rotate(rotate) => {
+                commands::identity::rotate(&profile()?, &rotate, out)
+            }
+            IdentityCommand::Revoke => commands::identity::revoke(&profile()?, out),
+        },
         Command::Contact { command } => match command {
             ContactCommand::Add(add) => commands::contact::add(&profile()?, &add, out),
             ContactCommand::List => commands::contact::list(&profile()?, out),
             ContactCommand::Verify(verify) => commands::contact::verify(&profile()?, &verify, out),
+            ContactCommand::Accept(accept) => commands::contact::accept(&profile()?, accept, out),
+            ContactCommand::Decline(who) => change(&profile()?, who, Change::Decline, out),
+            ContactCommand::Remove(who) => change(&profile()?, who, Change::Remove, out),
+            ContactCommand::Block(who) => change(&profile()?, who, Change::Block, out),
+            ContactCommand::Mute(who) => change(&profile()?, who, Change::Mute, out),
+            ContactCommand::Unmute(who) => change(&profile()?, who, Change::Unmute, out),
+            ContactCommand::Rename(rename) => commands::contact::rename(&profile()?, rename, out),
         },
         Command::Vault { command } => match command {
             VaultCommand::Passphrase => commands::vault::passphrase(&profile()?, out),

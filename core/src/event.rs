@@ -1,6 +1,6 @@
 //! What a node tells: committed facts, in order.
 
-use crate::chat::{ContactId, MessageId, State};
+use crate::chat::{ContactId, KeyWarning, MessageId, State};
 use crate::link::{CloseReason, LinkId};
 
 /// A committed fact.
@@ -13,6 +13,14 @@ pub enum Event {
         /// Who wrote it.
         contact: ContactId,
     },
+    /// The same from a contact who is muted, or whose request is open: shown where somebody looks,
+    /// announced nowhere.
+    ReceivedQuietly {
+        /// The message.
+        message: MessageId,
+        /// Who wrote it.
+        contact: ContactId,
+    },
     /// A sent message has come further, or one more neighbour carries it.
     Progress {
         /// The message.
@@ -20,11 +28,22 @@ pub enum Event {
         /// How far it is now.
         state: State,
     },
-    /// A stranger's first message brought their card; they are a contact now, under a placeholder
-    /// name, unverified.
-    StrangerAdded {
-        /// The new contact.
+    /// A stranger's first message has come, with their card: they wait under a placeholder name.
+    Requested {
+        /// The request.
         contact: ContactId,
+    },
+    /// A contact goes on under a new key.
+    IdentityChanged {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Something is wrong with a contact's key: to be shown prominently.
+    KeyWarning {
+        /// The contact.
+        contact: ContactId,
+        /// What it is.
+        warning: KeyWarning,
     },
     /// A neighbour's handshake is complete.
     NeighbourUp {

@@ -32,7 +32,10 @@ mod sync;
 mod time;
 mod vault;
 
-pub use chat::{Contact, ContactError, ContactId, Message, MessageId, SendError, State};
+pub use chat::{
+    Contact, ContactError, ContactId, IdentityError, KeyWarning, Message, MessageId, Relation,
+    SendError, State,
+};
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError};
 pub use envelope::{
@@ -44,8 +47,8 @@ pub use envelope::{
 pub use event::{Event, Reason};
 pub use identity::{
     CARD_LIFE_DAYS, Card, CardError, Identity, IdentityKey, MAX_NAME_BYTES, MAX_RELAY_BYTES,
-    MAX_RELAYS, Protection, RecoveryWords, ReplyTarget, SealingTarget, Suite, TargetSecret,
-    WordsError, safety_number,
+    MAX_RELAYS, Protection, RecoveryWords, ReplyTarget, SealingTarget, Statement, Suite,
+    TargetSecret, WordsError, safety_number,
 };
 pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,

@@ -8,6 +8,8 @@ mod mail;
 mod people;
 mod postmarks;
 mod ratchet;
+mod relations;
+mod trust;
 mod upkeep;
 mod view;
 
@@ -20,7 +22,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::envelope::Difficulty;
 use crate::event::Event;
-use crate::identity::{Card, Identity, IdentityKey, TargetSecret};
+use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
@@ -60,8 +62,14 @@ pub struct Node {
     /// Which of the identity's devices this is, and whether a later one is known.
     device: u64,
     is_superseded: bool,
+    /// The public half of the recovery words' key.
+    recovery: Option<Identity>,
+    /// What was said of own keys, by number, the oldest first.
+    statements: Vec<(u64, Statement)>,
     /// Own cards with their secrets, the newest first; never empty.
     cards: Vec<(Card, TargetSecret)>,
+    /// Cards below this number are shown on links no more.
+    marks_from: u64,
     /// Own reply targets, the newest first.
     replies: BTreeMap<ContactId, Vec<OwnReply>>,
     postmarks: Postmarks,
@@ -166,7 +174,10 @@ impl Node {
             name: own.name,
             device,
             is_superseded,
+            recovery: store.own_recovery()?,
+            statements: store.own_statements()?,
             cards: store.own_cards()?,
+            marks_from: store.marks_from()?,
             postmarks: Postmarks::load(&store, Difficulty::of(config.work))?,
             replies: by_contact(store.own_replies()?),
             clock: Clock::resume(own.steady_lead_ms, own.wall_seen, store.running()?),

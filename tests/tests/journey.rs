@@ -61,8 +61,10 @@ fn an_answer_to_a_strangers_message_is_sealed_post_quantum() {
     net.send(0, to_b, "you do not know me");
     net.connect(0, 1);
     net.run_for(1000);
-    assert_eq!(net.inbox(1), ["you do not know me"]);
     let stranger = net.node(1).contacts().unwrap().remove(0);
+    let now = net.now();
+    net.node(1).accept_request(now, stranger.id).unwrap();
+    assert_eq!(net.inbox(1), ["you do not know me"]);
     assert!(stranger.name.starts_with("stranger-"));
     net.send(1, stranger.id, "now I do");
     net.run_for(1000);

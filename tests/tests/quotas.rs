@@ -37,7 +37,7 @@ fn bytes_are_bounded_too_and_own_mail_is_not_counted() {
     config.max_carried_bytes(20_000);
     let carrier = net.add(&footpost_core::StorePath::Memory, config);
     let (to_b, _) = net.befriend(0, 1);
-    let to_a = net.introduce(carrier, 0);
+    let (to_a, _) = net.befriend(carrier, 0);
     for _ in 0..10 {
         net.send(carrier, to_a, &"mine ".repeat(1000));
         net.send(0, to_b, &"yours ".repeat(500));
@@ -56,7 +56,7 @@ fn a_node_may_carry_for_nobody_and_still_gets_its_mail() {
     config.max_carried_bytes(0);
     let leaf = net.add(&footpost_core::StorePath::Memory, config);
     let (to_b, _) = net.befriend(0, 1);
-    let to_leaf = net.introduce(0, leaf);
+    let (to_leaf, _) = net.befriend(0, leaf);
     net.send(0, to_b, "for another");
     net.send(0, to_leaf, "for you");
     net.connect(0, leaf);

@@ -1,13 +1,14 @@
-//! `footpost contact add|list|verify`
+//! `footpost contact`
 
 use super::read_text;
 use crate::{
-    args::{ContactAdd, ContactVerify},
-    control::{Client, ContactView, Reply, Request, misunderstood},
+    args::{ContactAccept, ContactAdd, ContactNamed, ContactRename, ContactVerify},
+    control::{Change, Client, ContactView, Reply, Request, misunderstood},
     failure::{Exit, Failure},
     output::{Output, is_terminal, printable, table, when},
     profile::Profile,
 };
+use footpost_core::{KeyWarning, Relation};
 use serde::Serialize;
 use std::{
     fs::File,
@@ -61,18 +62,67 @@ pub(crate) fn list(profile: &Profile, out: Output) -> Result<(), Failure> {
         return contacts.iter().try_for_each(|contact| out.fact(contact, |_| String::new()));
     }
     let row = |contact: &ContactView| {
-        let verified = if contact.verified { "verified" } else { "not verified" };
         [
             printable(&contact.name),
             contact.address.clone(),
-            verified.to_owned(),
+            standing(contact),
             format!("card ends {}", when(contact.card_expires_ms)),
         ]
     };
     out.say(&table(&contacts.iter().map(row).collect::<Vec<_>>()))
 }
 
-fn contacts(client: &mut Client) -> Result<Vec<ContactView>, Failure> {
+/// What the user should know first.
+fn standing(contact: &ContactView) -> String {
+    let verified = if contact.verified { "verified" } else { "not verified" };
+    let standing = match (contact.relation, contact.warning) {
+        (Relation::Blocked, _) => "blocked".to_owned(),
+        (Relation::Request, _) => match &contact.claimed_name {
+            Some(name) => format!("asks to write to you, as “{}”", printable(name)),
+            None => "asks to write to you".to_owned(),
+        },
+        (Relation::Accepted, Some(warning)) => format!("WARNING: {}", key_warning(warning)),
+        (Relation::Accepted, None) => verified.to_owned(),
+    };
+    if contact.muted { format!("{standing}, muted") } else { standing }
+}
+
+pub(super) fn key_warning(warning: KeyWarning) -> &'static str {
+    match warning {
+        KeyWarning::NewKey => "new key, for which only the old one speaks: verify anew",
+        KeyWarning::Conflict => "two keys claim to follow theirs: ask them, and verify anew",
+        KeyWarning::RecoveryKey => "a card with another recovery key was refused: ask them",
+        KeyWarning::Revoked => "their key was revoked: ask for a new card",
+    }
+}
+
+pub(crate) fn accept(profile: &Profile, args: ContactAccept, out: Output) -> Result<(), Failure> {
+    let mut client = Client::reach(profile)?;
+    let contact = args.contact;
+    client.ask(Request::Change { contact: contact.clone(), change: Change::Accept })?;
+    if let Some(name) = args.name {
+        client.ask(Request::Change { contact, change: Change::Rename(name) })?;
+    }
+    out.say("Done.")
+}
+
+pub(crate) fn rename(profile: &Profile, args: ContactRename, out: Output) -> Result<(), Failure> {
+    let who = ContactNamed { contact: args.contact };
+    change(profile, who, Change::Rename(args.name), out)
+}
+
+/// Whatever else is done about one contact.
+pub(crate) fn change(
+    profile: &Profile,
+    who: ContactNamed,
+    change: Change,
+    out: Output,
+) -> Result<(), Failure> {
+    Client::reach(profile)?.ask(Request::Change { contact: who.contact, change })?;
+    out.say("Done.")
+}
+
+pub(super) fn contacts(client: &mut Client) -> Result<Vec<ContactView>, Failure> {
     match client.ask(Request::Contacts)? {
         Reply::Contacts { contacts } => Ok(contacts),
         _ => Err(misunderstood()),

@@ -5,6 +5,7 @@ mod carried;
 mod chat;
 pub(crate) mod contact;
 mod id;
+pub(crate) mod identity;
 mod inbox;
 mod init;
 mod mint;

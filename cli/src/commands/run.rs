@@ -1,6 +1,6 @@
 //! `footpost run`
 
-use super::progress;
+use super::{contact::key_warning, progress};
 use crate::{
     args::Run,
     control::Host,
@@ -8,7 +8,7 @@ use crate::{
     output::{Output, printable},
     profile::Profile,
 };
-use footpost_core::{ContactId, Event, MessageId, State};
+use footpost_core::{ContactId, Event, KeyWarning, MessageId, State};
 use footpost_transports::{Config, Footpost, Missed, Stopped};
 use serde::Serialize;
 use std::{future::pending, io, net::SocketAddr, thread};
@@ -26,7 +26,9 @@ enum Told {
     Started { listen: SocketAddr, address: String },
     Received { id: i64, contact: String },
     Progress { id: i64, contact: String, state: State, carriers: u32, carrier_contacts: u32 },
-    StrangerAdded { contact: String },
+    Requested { contact: String },
+    IdentityChanged { contact: String },
+    KeyWarning { contact: String, warning: KeyWarning },
     NeighbourUp { link: u64 },
     NeighbourProven { link: u64, contact: String },
     LinkClosed { link: u64, reason: String },
@@ -143,8 +145,14 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
             Told::Received { id: message.0, contact: name(footpost, contact).await? }
         }
         Event::Progress { message, .. } => return progress_of(footpost, message).await,
-        Event::StrangerAdded { contact } => {
-            Told::StrangerAdded { contact: name(footpost, contact).await? }
+        Event::Requested { contact } => Told::Requested { contact: name(footpost, contact).await? },
+        // Where nobody asked to be told, nothing is.
+        Event::ReceivedQuietly { .. } => return Ok(None),
+        Event::IdentityChanged { contact } => {
+            Told::IdentityChanged { contact: name(footpost, contact).await? }
+        }
+        Event::KeyWarning { contact, warning } => {
+            Told::KeyWarning { contact: name(footpost, contact).await?, warning }
         }
         Event::NeighbourUp { link } => Told::NeighbourUp { link: link.0 },
         Event::NeighbourProven { link, contact } => {
@@ -188,8 +196,14 @@ fn text(told: &Told) -> String {
             let progress = progress(*state, *carriers, *carrier_contacts);
             format!("Message {id} to {}: {progress}", printable(contact))
         }
-        Told::StrangerAdded { contact } => {
-            format!("A stranger wrote; a contact now: {}", printable(contact))
+        Told::Requested { contact } => {
+            format!("A stranger asks to write to you: {}", printable(contact))
+        }
+        Told::IdentityChanged { contact } => {
+            format!("{} goes on under a new key", printable(contact))
+        }
+        Told::KeyWarning { contact, warning } => {
+            format!("WARNING about {}: {}", printable(contact), key_warning(*warning))
         }
         Told::NeighbourUp { link } => format!("Neighbour {link} is here"),
         Told::NeighbourProven { link, contact } => {

@@ -2,13 +2,13 @@
 //! itself both come by here.
 
 use super::message::{
-    CardView, CarriedView, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
+    CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
     StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
-    Body, Card, Contact, ContactError, ContactId, MessageId, Node, SendError, State, StoreError,
-    Timestamp,
+    Body, Card, Contact, ContactError, ContactId, MessageId, Node, RecoveryWords, SendError, State,
+    StoreError, Timestamp,
 };
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -55,7 +55,28 @@ fn perform(
         Request::Verify { contact } => {
             let contact = find(node, &contact)?;
             node.verify_contact(now, contact.id)?;
-            Reply::Contact(Contact { verified: true, ..contact }.into())
+            Reply::Contact(Contact { verified: true, warning: None, ..contact }.into())
+        }
+        Request::Change { contact, change } => {
+            let contact = find(node, &contact)?;
+            apply(node, now, contact.id, change)?;
+            Reply::Done
+        }
+        Request::Words { old } => {
+            let words = match old {
+                None => node.create_words(now)?,
+                Some(old) => node.replace_words(now, &old.parse()?)?,
+            };
+            Reply::Words { words: words.words().map(ToOwned::to_owned).collect() }
+        }
+        Request::Rotate { words } => {
+            let words = words.map(|words| words.parse::<RecoveryWords>()).transpose()?;
+            node.rotate_identity(now, words.as_ref())?;
+            Reply::Card(card(node))
+        }
+        Request::Revoke { words } => {
+            node.revoke_identity(now, &words.parse()?)?;
+            Reply::Card(card(node))
         }
         Request::Send { to, text, priority } => {
             let contact = find(node, &to)?;
@@ -80,6 +101,23 @@ fn perform(
         }
         Request::Watch => Reply::Changed,
     })
+}
+
+fn apply(
+    node: &mut Node,
+    now: Timestamp,
+    id: ContactId,
+    change: Change,
+) -> Result<(), ContactError> {
+    match change {
+        Change::Accept => node.accept_request(now, id),
+        Change::Decline => node.decline_request(now, id),
+        Change::Remove => node.remove_contact(now, id),
+        Change::Block => node.block_contact(now, id),
+        Change::Mute => node.mute_contact(now, id, true),
+        Change::Unmute => node.mute_contact(now, id, false),
+        Change::Rename(name) => node.rename_contact(now, id, &name),
+    }
 }
 
 fn card(node: &Node) -> CardView {

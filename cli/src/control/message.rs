@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use data_encoding::HEXLOWER;
 use footpost_core::{
-    CarriedEnvelope, Contact, ContactId, CostClass, Message, Priority, Protection, Role, State,
-    Suite, Traffic,
+    CarriedEnvelope, Contact, ContactId, CostClass, KeyWarning, Message, Priority, Protection,
+    Relation, Role, State, Suite, Traffic,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -36,6 +36,23 @@ pub(crate) enum Request {
     Verify {
         contact: String,
     },
+    /// Do this about the contact.
+    Change {
+        contact: String,
+        change: Change,
+    },
+    /// Make recovery words, or replace the old ones.
+    Words {
+        old: Option<String>,
+    },
+    /// Go on under a new key; with the words contacts keep their trust.
+    Rotate {
+        words: Option<String>,
+    },
+    /// Revoke the key with the words, and go on as its successor.
+    Revoke {
+        words: String,
+    },
     Send {
         to: String,
         text: String,
@@ -58,6 +75,19 @@ pub(crate) enum Request {
     },
     /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
     Watch,
+}
+
+/// What can be done about a contact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    Accept,
+    Decline,
+    Remove,
+    Block,
+    Mute,
+    Unmute,
+    Rename(String),
 }
 
 /// Which messages.
@@ -89,12 +119,25 @@ pub(crate) enum Reply {
     Done,
     Card(CardView),
     Contact(ContactView),
-    Contacts { contacts: Vec<ContactView> },
-    SafetyNumber { number: String },
-    Sent { id: i64, state: State },
+    Contacts {
+        contacts: Vec<ContactView>,
+    },
+    SafetyNumber {
+        number: String,
+    },
+    /// Shown once, and kept nowhere.
+    Words {
+        words: Vec<String>,
+    },
+    Sent {
+        id: i64,
+        state: State,
+    },
     Messages(MessagePage),
     Status(StatusView),
-    Carried { envelopes: Vec<CarriedView> },
+    Carried {
+        envelopes: Vec<CarriedView>,
+    },
     Changed,
     Failed(Failure),
 }
@@ -112,6 +155,13 @@ pub(crate) struct ContactView {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) verified: bool,
+    /// What is wrong with their key.
+    pub(crate) warning: Option<KeyWarning>,
+    /// Whether they are accepted, wait, or are blocked.
+    pub(crate) relation: Relation,
+    pub(crate) muted: bool,
+    /// The name on their card: their claim.
+    pub(crate) claimed_name: Option<String>,
     /// What will protect the next message to them.
     pub(crate) protection: Protection,
     pub(crate) card_expires_ms: u64,
@@ -123,6 +173,10 @@ impl From<Contact> for ContactView {
             name: contact.name,
             address: contact.address,
             verified: contact.verified,
+            warning: contact.warning,
+            relation: contact.relation,
+            muted: contact.muted,
+            claimed_name: contact.claimed_name,
             protection: contact.protection,
             card_expires_ms: contact.card_expires.as_millis(),
         }

@@ -1,5 +1,6 @@
 //! Contacts.
 
+use super::{KeyWarning, Relation};
 use crate::identity::{CardError, Protection, Suite};
 use crate::store::{ContactRow, StoreError};
 use crate::time::Timestamp;
@@ -20,8 +21,16 @@ pub struct Contact {
     pub name: String,
     /// Their address: see [`crate::Identity::address`].
     pub address: String,
+    /// The name on their card: their own claim, never proof of who they are.
+    pub claimed_name: Option<String>,
+    /// How they stand with the user.
+    pub relation: Relation,
+    /// Whether the user wants no notice of their messages.
+    pub muted: bool,
     /// Whether the user has compared safety numbers with them.
     pub verified: bool,
+    /// What is wrong with their key, until they are verified anew.
+    pub warning: Option<KeyWarning>,
     /// What will protect the next message to them.
     pub protection: Protection,
     /// When their card stops being usable.
@@ -39,7 +48,11 @@ impl From<ContactRow> for Contact {
             id: row.id,
             name: row.name,
             address: row.identity.address(),
+            claimed_name: row.card.name().map(ToOwned::to_owned),
+            relation: row.relation,
+            muted: row.muted,
             verified: row.verified,
+            warning: row.warning,
             protection,
             card_expires: row.card.expires(),
         }
@@ -64,9 +77,21 @@ pub enum ContactError {
     /// Somebody else has the name already.
     #[error("there is another contact of this name: choose another name")]
     NameTaken,
+    /// The card is of a key that its owner has replaced or revoked.
+    #[error("this card is of a key that its owner has given up: ask for their new card")]
+    OldKey,
+    /// The card names another recovery key than the contact's.
+    #[error(
+        "this card names another recovery key than your contact's: it may be a thief's; ask \
+             them in person"
+    )]
+    RecoveryKey,
     /// No such contact.
     #[error("there is no such contact")]
     Unknown,
+    /// The contact is no open request.
+    #[error("this contact is no open request")]
+    NoRequest,
     /// The store cannot go on.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -101,6 +101,12 @@ pub enum SendError {
     /// No such contact.
     #[error("there is no such contact: add their card first")]
     UnknownContact,
+    /// They wait to be accepted, or are blocked.
+    #[error("the contact is not accepted: accept the request, or add their card, first")]
+    NotAccepted,
+    /// Their key was revoked, and none took its place.
+    #[error("the contact's key was revoked: ask for a new card")]
+    Revoked,
     /// Their card is too old to seal to.
     #[error("the contact's card has expired: ask for a new one")]
     CardExpired,

@@ -3,6 +3,10 @@
 mod contact;
 mod message;
 pub(crate) mod ratchet;
+pub(crate) mod relation;
+pub(crate) mod trust;
 
 pub use contact::{Contact, ContactError, ContactId};
 pub use message::{Message, MessageId, SendError, State};
+pub use relation::Relation;
+pub use trust::{IdentityError, KeyWarning};

@@ -1,11 +1,14 @@
 //! Opening: the recipient's half of sealing.
 
-use super::seal::{PART_BODY, PART_CARD, PART_PREVIOUS, PART_REPLY};
+use super::seal::{PART_BODY, PART_CARD, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS};
 use super::{
     AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, Previous, auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
-use crate::identity::{Card, Identity, KemSecret, ReplyTarget, Suite, TargetSecret, mac8};
+use crate::identity::{
+    Card, Identity, KemSecret, MAX_STATEMENT_BYTES, MAX_STATEMENTS, ReplyTarget, Statement, Suite,
+    TargetSecret, mac8,
+};
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -29,6 +32,8 @@ pub struct Opened {
     pub card: Option<Card>,
     /// The writer's newest target for answers.
     pub reply: Option<ReplyTarget>,
+    /// What the writer has said of their keys.
+    pub statements: Vec<Statement>,
     /// How much the writer sealed to the reply target before the one this is sealed to.
     pub previous: Option<Previous>,
     /// What acknowledges the envelope.
@@ -115,9 +120,9 @@ fn parse(
     if !sender.verify(AUTH_DOMAIN, &[&message], &signature) {
         return None;
     }
-    let Parts { body, card, reply, previous } = Parts::read(&mut reader).ok()?;
+    let Parts { body, card, reply, statements, previous } = Parts::read(&mut reader).ok()?;
     let card = card.filter(|card| card.identity() == sender);
-    Some(Opened { sender, uuid, sent, body: body?, card, reply, previous, ack })
+    Some(Opened { sender, uuid, sent, body: body?, card, reply, statements, previous, ack })
 }
 
 #[derive(Default)]
@@ -125,6 +130,7 @@ struct Parts {
     body: Option<Body>,
     card: Option<Card>,
     reply: Option<ReplyTarget>,
+    statements: Vec<Statement>,
     previous: Option<Previous>,
 }
 
@@ -147,6 +153,7 @@ impl Parts {
                 }
                 PART_CARD => parts.card = Card::from_bytes(bytes).ok(),
                 PART_REPLY => parts.reply = Some(ReplyTarget::decode(&mut part)?),
+                PART_STATEMENTS => parts.statements = statements(&mut part)?,
                 PART_PREVIOUS => parts.previous = Some(Previous::decode(&mut part)?),
                 _ => {}
             }
@@ -156,4 +163,17 @@ impl Parts {
         }
         Ok(parts)
     }
+}
+
+/// Those that verify; of kinds to come nothing is known.
+fn statements(part: &mut Reader<'_>) -> Result<Vec<Statement>, DecodeError> {
+    let mut statements = Vec::new();
+    for _ in 0..MAX_STATEMENTS {
+        if part.is_empty() {
+            break;
+        }
+        statements
+            .extend(Statement::from_bytes(part.bytes(MAX_STATEMENT_BYTES, "statement")?).ok());
+    }
+    Ok(statements)
 }

@@ -9,7 +9,9 @@ use super::{
     info,
 };
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::identity::{Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Suite, mac8};
+use crate::identity::{
+    Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Statement, Suite, mac8,
+};
 use crate::time::{DAY_MS, Timestamp};
 use hpke::aead::{AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -25,6 +27,7 @@ pub(super) const PART_BODY: u64 = 1;
 pub(super) const PART_CARD: u64 = 2;
 pub(super) const PART_REPLY: u64 = 3;
 pub(super) const PART_PREVIOUS: u64 = 4;
+pub(super) const PART_STATEMENTS: u64 = 5;
 /// The smallest padded plaintext, in bytes.
 const SMALLEST_BUCKET: usize = 256;
 /// The creation time is blurred by up to this much, and the age starts there; of short-lived mail
@@ -59,6 +62,8 @@ pub struct Letter<'a> {
     pub card: Option<&'a Card>,
     /// Where the reader may seal the answer to.
     pub reply: Option<&'a ReplyTarget>,
+    /// What the writer has said of their keys, for a reader who may not know.
+    pub statements: &'a [Statement],
     /// How much was sealed to the reader's reply target before `target`.
     pub previous: Option<Previous>,
     /// How urgent it is.
@@ -249,6 +254,13 @@ fn plaintext(letter: &Letter<'_>, now: Timestamp, auth: &[u8; 32]) -> Vec<u8> {
     };
     if let Some(reply) = letter.reply {
         put_part(PART_REPLY, &reply.encode());
+    }
+    if !letter.statements.is_empty() {
+        let mut part = Vec::new();
+        for statement in letter.statements {
+            part.put_bytes(statement.as_bytes());
+        }
+        put_part(PART_STATEMENTS, &part);
     }
     if let Some(previous) = letter.previous {
         put_part(PART_PREVIOUS, &previous.encode());

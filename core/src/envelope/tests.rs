@@ -60,6 +60,7 @@ impl World {
             body,
             card,
             reply: None,
+            statements: &[],
             previous: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,

@@ -158,6 +158,12 @@ impl Card {
         now.is_plausible() && self.draft.issued.is_plausible() && self.draft.expires <= now
     }
 
+    /// The key whose word counts more than the identity's own: see [`crate::Node::create_words`].
+    /// Bytes that are no key name none.
+    pub fn recovery(&self) -> Option<Identity> {
+        self.draft.recovery.and_then(|key| Identity::from_bytes(key).ok())
+    }
+
     /// The relays that hold the owner's mail, as `host:port`.
     pub fn relays(&self) -> &[String] {
         &self.draft.relays

@@ -111,10 +111,13 @@ impl Node {
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
             self.recall(message, from)?;
-            if let Some(row) = self.store.message(message)?
-                && let Some(sequence) = row.card_sequence
-            {
-                self.store.set_contact_holds(row.contact, sequence)?;
+            if let Some(row) = self.store.message(message)? {
+                if let Some(sequence) = row.card_sequence {
+                    self.store.set_contact_holds(row.contact, sequence)?;
+                }
+                if let Some(number) = row.statement {
+                    self.store.set_contact_holds_statement(row.contact, number)?;
+                }
             }
         }
         self.spread(proof, from);

@@ -227,6 +227,7 @@ fn take_message(
         state: if was_delivered || !outgoing { state } else { state.min(State::Queued) },
         protection,
         card_sequence: None,
+        statement: None,
     };
     let id = store.insert_message(&new)?.ok_or(BackupError::Damaged)?;
     if was_delivered {

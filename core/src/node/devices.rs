@@ -56,6 +56,7 @@ impl Node {
             body: &Body::Refresh,
             card: Some(&card),
             reply: None,
+            statements: &[],
             previous: None,
             priority: Priority::Urgent,
             lifetime_s: self.config.lifetime_s,

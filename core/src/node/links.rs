@@ -1,7 +1,7 @@
 //! Links: from the first handshake message to the last frame.
 
 use super::{Fault, Node};
-use crate::chat::ContactId;
+use crate::chat::{ContactId, Relation};
 use crate::clock::Moment;
 use crate::envelope::{AckProof, EnvelopeId};
 use crate::event::Event;
@@ -265,8 +265,11 @@ impl Node {
         let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
         let role = session.info.role as u8;
         let free_bytes = self.config.max_carried_bytes.saturating_sub(self.foreign_bytes);
-        // Who holds none but expired cards has lost sight.
-        let usable = self.cards.iter().filter(|(card, _)| !card.has_expired(now.wall));
+        // Who holds none but expired or withdrawn cards has lost sight.
+        let usable = self
+            .cards
+            .iter()
+            .filter(|(card, _)| card.sequence() >= self.marks_from && !card.has_expired(now.wall));
         let mut marks: Vec<[u8; 8]> =
             usable.take(MAX_MARKS).map(|(card, _)| card.target().link_mark(&hash, role)).collect();
         // Neither how many cards there are nor how full the store is shall tell one node from another.
@@ -292,7 +295,8 @@ impl Node {
         let hash = session.noise.handshake_hash().ok_or(Violation::Handshake)?;
         let (own_role, their_role) = roles(session.info.role);
         let marked = self.store.contacts()?.into_iter().find(|contact| {
-            hello.marks.contains(&contact.card.target().link_mark(&hash, their_role as u8))
+            contact.relation == Relation::Accepted
+                && hello.marks.contains(&contact.card.target().link_mark(&hash, their_role as u8))
         });
         session.hello = Some(hello);
         if let Some(contact) = marked {

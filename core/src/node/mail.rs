@@ -3,7 +3,7 @@
 use super::postmarks::Assay;
 use super::ratchet::{self, Aim, Lock};
 use super::{Fault, Node};
-use crate::chat::{ContactId, Message, MessageId, SendError, State};
+use crate::chat::{ContactId, Message, MessageId, Relation, SendError, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
 use crate::envelope::{
@@ -36,6 +36,8 @@ pub(super) struct Composed {
     reply: ReplyTarget,
     new_reply: Option<OwnReply>,
     card: Option<Card>,
+    /// The newest of the own statements that go along.
+    pub(super) statement: Option<u64>,
 }
 
 impl Composed {
@@ -81,6 +83,7 @@ impl Node {
             state: State::Queued,
             protection: composed.protection(),
             card_sequence: composed.card_sequence(),
+            statement: composed.statement,
         };
         Ok(self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
@@ -106,10 +109,17 @@ impl Node {
         postmark: &Postmark,
     ) -> Result<Composed, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
+        if contact.relation != Relation::Accepted {
+            return Err(SendError::NotAccepted);
+        }
+        if contact.revoked {
+            return Err(SendError::Revoked);
+        }
         let aim = ratchet::aim(&contact, now)?;
         let at = self.clock.advance(now);
         let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
         let card = self.card_for(&contact);
+        let (statements, statement) = self.statements_for(&contact);
         let letter = Letter {
             sender: &self.key,
             recipient: &contact.identity,
@@ -118,13 +128,14 @@ impl Node {
             body,
             card: card.as_ref(),
             reply: Some(&reply),
+            statements: &statements,
             previous: aim.previous,
             priority,
             lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
             tag_mode: self.config.tag_mode,
         };
         let sealed = seal(&letter, postmark, now, &mut *self.rng)?;
-        Ok(Composed { sealed, aim, reply, new_reply, card })
+        Ok(Composed { sealed, aim, reply, new_reply, card, statement })
     }
 
     /// Puts a sealed message on the road.
@@ -172,7 +183,9 @@ impl Node {
             node.store.advance_message(message, State::Seen, now.wall)?;
             node.store.commit()
         })?;
-        if self.config.read_receipts {
+        let writer = self.store.contact(unseen.contact)?;
+        let is_accepted = writer.is_some_and(|writer| writer.relation == Relation::Accepted);
+        if self.config.read_receipts && is_accepted {
             self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
         }
         Ok(())
@@ -259,13 +272,14 @@ impl Node {
         if self.is_superseded {
             return Ok(None);
         }
-        let Some((opened, lock)) = self.unlock(envelope) else { return Ok(None) };
+        let Some((mut opened, lock)) = self.unlock(envelope) else { return Ok(None) };
         self.store.require(Durability::Power)?;
         if opened.sender == self.identity {
             self.meet_self(opened.card.as_ref())?;
             return Ok(None);
         }
-        let Some(writer) = self.writer(&opened.sender, opened.card.as_ref(), lock)? else {
+        self.heed(now, &opened)?;
+        let Some(writer) = self.writer(now, &mut opened, lock)? else {
             return Ok(None);
         };
         self.turn(now, writer, lock, &opened)?;
@@ -326,9 +340,16 @@ impl Node {
             state: State::Received,
             protection,
             card_sequence: None,
+            statement: None,
         };
         if let Some(message) = self.store.insert_message(&new)? {
-            self.events.push_back(Event::Received { message, contact: writer });
+            let contact = self.store.contact(writer)?;
+            let is_loud = contact.is_some_and(|c| c.relation == Relation::Accepted && !c.muted);
+            self.events.push_back(if is_loud {
+                Event::Received { message, contact: writer }
+            } else {
+                Event::ReceivedQuietly { message, contact: writer }
+            });
         }
         Ok(())
     }

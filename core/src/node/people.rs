@@ -3,8 +3,9 @@
 use super::Node;
 use super::devices::device_of;
 use super::ratchet::{Lock, card_due};
-use crate::chat::{Contact, ContactError, ContactId};
+use crate::chat::{Contact, ContactError, ContactId, Relation};
 use crate::clock::Moment;
+use crate::envelope::Opened;
 use crate::identity::{
     CARD_LIFE_DAYS, Card, CardDraft, Identity, MAX_NAME_BYTES, Suite, TargetSecret, safety_number,
 };
@@ -46,7 +47,7 @@ impl Node {
     }
 
     /// Adds the card's owner as a contact under the user's own `name` for them; of somebody known
-    /// already, takes the newer card and the new name.
+    /// already, takes the newer card and the new name; who waited or was blocked is accepted.
     ///
     /// # Errors
     /// See [`ContactError`].
@@ -57,29 +58,42 @@ impl Node {
         name: &str,
     ) -> Result<ContactId, ContactError> {
         check_name(name)?;
-        if card.identity() == self.identity {
+        if self.identities().any(|own| own == card.identity()) {
             return Err(ContactError::Own);
         }
         if card.has_expired(now) {
             return Err(ContactError::Expired);
         }
-        let known = self.store.contact_by_identity(&card.identity())?;
+        let known = match self.store.key_owner(&card.identity(), self.clock.steady())? {
+            Some((id, _)) => self.store.contact(id)?,
+            None => None,
+        };
+        if known.as_ref().is_some_and(|known| known.identity != card.identity() || known.revoked) {
+            return Err(ContactError::OldKey);
+        }
         let namesake = self.store.contact_by_name(name)?;
         if namesake.is_some() && namesake != known.as_ref().map(|contact| contact.id) {
             return Err(ContactError::NameTaken);
         }
-        Ok(self.whole(|node| {
+        let id = self.whole(|node| {
             node.begin(now, Durability::Power)?;
+            node.store.delete_declined(&card.identity())?;
             let id = match known {
                 None => node.store.insert_contact(card, name)?,
                 Some(contact) => {
+                    if !node.trust_card(&contact, card)? {
+                        // The warning stays.
+                        return node.store.commit().map(|()| None);
+                    }
                     node.store.set_contact_name(contact.id, name)?;
+                    node.store.set_relation(contact.id, Relation::Accepted)?;
                     node.take_card(&contact, card)?;
                     contact.id
                 }
             };
-            node.store.commit().map(|()| id)
-        })?)
+            node.store.commit().map(|()| Some(id))
+        })?;
+        id.ok_or(ContactError::RecoveryKey)
     }
 
     /// Notes that the user has compared safety numbers with the contact.
@@ -113,30 +127,44 @@ impl Node {
     }
 
     /// The writer of a message that `lock` has opened. A stranger whose card came along becomes a
-    /// contact; without a card nobody could answer them, and who uses a target that was given to
+    /// request; without a card nobody could answer them, and who uses a target that was given to
     /// somebody else is nobody.
     pub(super) fn writer(
         &mut self,
-        sender: &Identity,
-        card: Option<&Card>,
+        now: Moment,
+        opened: &mut Opened,
         lock: Lock,
     ) -> Result<Option<ContactId>, StoreError> {
-        let known = self.store.contact_by_identity(sender)?;
+        if self.identities().any(|own| own == opened.sender) {
+            // Whoever has a copy of this device.
+            return Ok(None);
+        }
+        let known = match self.store.key_owner(&opened.sender, now.steady)? {
+            Some((_, false)) => return Ok(None),
+            Some((id, true)) => self.store.contact(id)?,
+            None => None,
+        };
+        if known.as_ref().is_some_and(|known| known.identity != opened.sender) {
+            // By a key on its way out: what was said counts, but it changes nothing any more.
+            (opened.card, opened.reply) = (None, None);
+        }
         if let Lock::Reply { contact, .. } = lock
             && known.as_ref().map(|known| known.id) != Some(contact)
         {
             return Ok(None);
         }
-        let id = match (known, card) {
+        let id = match (known, &opened.card) {
+            (Some(contact), _) if !self.may_write(&contact, opened)? => return Ok(None),
             (Some(contact), card) => {
-                if let Some(card) = card {
+                if let Some(card) = card
+                    && self.trust_card(&contact, card)?
+                {
                     self.take_card(&contact, card)?;
                 }
                 contact.id
             }
             (None, Some(card)) => {
-                let id = self.store.insert_contact(card, &placeholder_name(sender))?;
-                self.events.push_back(crate::Event::StrangerAdded { contact: id });
+                let Some(id) = self.request(now, opened, card)? else { return Ok(None) };
                 id
             }
             (None, None) => return Ok(None),
@@ -149,7 +177,9 @@ impl Node {
     }
 
     fn take_card(&self, contact: &ContactRow, card: &Card) -> Result<(), StoreError> {
-        if card.sequence() > contact.card.sequence() {
+        // Another key counts anew: a thief may have gone far with the last one.
+        let is_another = card.identity() != contact.card.identity();
+        if is_another || card.sequence() > contact.card.sequence() {
             self.store.set_contact_card(contact.id, card)?;
             if device_of(card) > device_of(&contact.card) {
                 self.store.forget_device(contact.id)?;
@@ -188,7 +218,7 @@ impl Node {
 
     /// One card for hands and QR codes, and one, the newer, that travels inside sealed messages and
     /// seals post-quantum.
-    fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub(super) fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
         // Whoever is shown a card may seal to it: its secret must outlive a loss of power.
         self.store.require(Durability::Power)?;
         for suite in [Suite::X25519, Suite::XWing] {
@@ -203,7 +233,7 @@ impl Node {
                 name: self.name.clone(),
                 target: secret.target().clone(),
                 presence: None,
-                recovery: None,
+                recovery: self.recovery.map(|key| *key.as_bytes()),
                 relays: Vec::new(),
             };
             let card = Card::sign(draft, &self.key);
@@ -214,12 +244,17 @@ impl Node {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ContactError> {
+pub(super) fn check_name(name: &str) -> Result<(), ContactError> {
     let is_good = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control);
     if is_good { Ok(()) } else { Err(ContactError::Name) }
 }
 
 /// Names are the user's own: a stranger's claim is not taken. Unique, as addresses are.
-fn placeholder_name(identity: &Identity) -> String {
+pub(super) fn placeholder_name(identity: &Identity) -> String {
     format!("stranger-{}", &identity.address()[..16])
+}
+
+/// For the case that somebody was given the shorter one as a name: no name is so long.
+pub(super) fn long_placeholder_name(identity: &Identity) -> String {
+    format!("stranger-{}", identity.address())
 }

@@ -210,7 +210,8 @@ impl Node {
             match self.compose(now.wall, row.contact, row.uuid, &body, priority, &postmark) {
                 Ok(composed) => {
                     let card = composed.card_sequence();
-                    self.store.set_sealed(id, composed.protection(), card)?;
+                    let statement = composed.statement;
+                    self.store.set_sealed(id, composed.protection(), card, statement)?;
                     self.launch(now, composed, id, row.contact)?;
                 }
                 Err(SendError::Store(error)) => return Err(error),

@@ -1,7 +1,7 @@
 //! The ratchet at work: what a message is sealed to, what opens one, and when secrets die.
 
 use super::Node;
-use crate::chat::{ContactId, SendError, ratchet};
+use crate::chat::{ContactId, Relation, SendError, ratchet};
 use crate::clock::Moment;
 use crate::envelope::{Body, Envelope, MIN_LIFETIME_S, Opened, Previous, Priority, open};
 use crate::identity::{Protection, ReplyTarget, SealingTarget, TargetSecret};
@@ -83,7 +83,7 @@ impl Node {
         let (digest, hint) = (envelope.hint_digest(), envelope.hint());
         let try_one = |secret: &TargetSecret| {
             let is_ours = secret.recognises_hint(&digest, hint);
-            is_ours.then(|| open(envelope, secret, &self.identity)).flatten()
+            is_ours.then(|| self.identities().find_map(|me| open(envelope, secret, &me))).flatten()
         };
         let by_card = self.cards.iter().find_map(|(card, secret)| {
             let lock = Lock::Card { sequence: card.sequence(), issued: card.issued() };
@@ -132,7 +132,7 @@ impl Node {
         if let Some(reply) = &opened.reply {
             self.take_reply(&contact, reply)?;
         }
-        if opened.body.is_for_people() {
+        if opened.body.is_for_people() && contact.relation == Relation::Accepted {
             let due = (issued + ratchet::REFRESH_AFTER_MS).max(now.steady);
             self.store.set_refresh(writer, Some(due))?;
         }
@@ -205,7 +205,12 @@ impl Node {
     pub(super) fn send_refreshes(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let steady = self.clock.advance(now).steady;
         for contact in self.store.due_refreshes(steady)? {
-            match self.send(now, contact, &Body::Refresh, Priority::Low) {
+            let owes_statement = self
+                .store
+                .contact(contact)?
+                .is_some_and(|contact| self.statements_for(&contact).1.is_some());
+            let priority = if owes_statement { Priority::Urgent } else { Priority::Low };
+            match self.send(now, contact, &Body::Refresh, priority) {
                 Ok(_) => {}
                 Err(SendError::Store(error)) => return Err(error),
                 // Nobody to seal to: their next message will bring a new chance.
@@ -243,11 +248,13 @@ pub(super) fn aim(contact: &ContactRow, now: Timestamp) -> Result<Aim, SendError
         });
     }
     let card = &contact.card;
+    // What a revoked key has signed is nobody's card.
+    let is_another = card.identity() != contact.identity;
     let is_older = contact
         .reply
         .as_ref()
         .is_some_and(|reply| card.issued().0 + ratchet::REPLY_LIFE_MS as u64 <= reply.target.end.0);
-    if is_older || card.has_expired(now) {
+    if is_older || is_another || card.has_expired(now) {
         return Err(SendError::CardExpired);
     }
     let protection = match card.target().suite() {

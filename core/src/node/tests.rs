@@ -102,6 +102,7 @@ impl Scene {
             body: &Body::Text("not for you".into()),
             card: None,
             reply: None,
+            statements: &[],
             previous: None,
             priority: Priority::Normal,
             lifetime_s,

@@ -74,7 +74,7 @@ pub struct CarriedEnvelope {
 
 impl Node {
     /// The newest `limit` messages before `before` (`None`: the newest of all), the oldest first;
-    /// of one conversation, or of all. Read receipts are not among them.
+    /// of one conversation, or of all with accepted contacts. Read receipts are not among them.
     ///
     /// # Errors
     /// A [`StoreError`] is final.

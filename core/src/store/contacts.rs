@@ -1,7 +1,7 @@
 //! The people one knows.
 
 use super::{SteadyMs, Store, StoreError, fixed};
-use crate::chat::ContactId;
+use crate::chat::{ContactId, KeyWarning, Relation};
 use crate::codec::Reader;
 use crate::envelope::Previous;
 use crate::identity::{Card, Identity, ReplyTarget};
@@ -12,7 +12,14 @@ pub(crate) struct ContactRow {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) card: Card,
+    pub(crate) relation: Relation,
+    pub(crate) muted: bool,
     pub(crate) verified: bool,
+    pub(crate) warning: Option<KeyWarning>,
+    /// Their key was revoked, and none took its place.
+    pub(crate) revoked: bool,
+    /// The newest own statement that they have.
+    pub(crate) holds_statement: u64,
     pub(crate) holds_sequence: i64,
     /// The newest target that the contact gave for answers.
     pub(crate) reply: Option<ReplyTarget>,
@@ -26,15 +33,23 @@ pub(crate) struct ContactRow {
 }
 
 const COLUMNS: &str = "SELECT id, identity, name, card, verified, holds_sequence, reply_target, \
-     sealed, previous_counter, previous_sealed, since_pq, pq_steady FROM contacts";
+     sealed, previous_counter, previous_sealed, since_pq, pq_steady, relation, muted, warning, revoked, holds_statement FROM contacts";
 
 impl Store {
     pub(crate) fn insert_contact(&self, card: &Card, name: &str) -> Result<ContactId, StoreError> {
         self.connection.execute(
-            "INSERT INTO contacts (identity, name, card) VALUES (?1, ?2, ?3)",
-            (card.identity().as_bytes(), name, card.as_bytes()),
+            "INSERT INTO contacts (id, identity, name, card, root, recovery) VALUES (1 + (SELECT max(last_contact,
+                 (SELECT coalesce(max(id), 0) FROM contacts)) FROM own), ?1, ?2, ?3, ?1, ?4)",
+            (
+                card.identity().as_bytes(),
+                name,
+                card.as_bytes(),
+                card.recovery().map(|key| *key.as_bytes()),
+            ),
         )?;
-        Ok(ContactId(self.connection.last_insert_rowid()))
+        let id = ContactId(self.connection.last_insert_rowid());
+        self.insert_contact_key(id, &card.identity())?;
+        Ok(id)
     }
 
     pub(crate) fn contacts(&self) -> Result<Vec<ContactRow>, StoreError> {
@@ -46,15 +61,6 @@ impl Store {
     pub(crate) fn contact(&self, id: ContactId) -> Result<Option<ContactRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?;
         statement.query_and_then([id.0], contact)?.next().transpose()
-    }
-
-    pub(crate) fn contact_by_identity(
-        &self,
-        identity: &Identity,
-    ) -> Result<Option<ContactRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE identity = ?1");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        statement.query_and_then([identity.as_bytes()], contact)?.next().transpose()
     }
 
     pub(crate) fn contact_by_name(&self, name: &str) -> Result<Option<ContactId>, StoreError> {
@@ -74,7 +80,10 @@ impl Store {
     }
 
     pub(crate) fn set_contact_verified(&self, id: ContactId) -> Result<(), StoreError> {
-        self.connection.execute("UPDATE contacts SET verified = 1 WHERE id = ?1", [id.0])?;
+        self.connection.execute(
+            "UPDATE contacts SET verified = 1, verified_key = identity, warning = 0 WHERE id = ?1",
+            [id.0],
+        )?;
         Ok(())
     }
 
@@ -169,7 +178,12 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
         identity: Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?,
         name: row.get(2)?,
         card: Card::from_store(&card).map_err(|_| StoreError::Corrupt)?,
+        relation: Relation::from_byte(row.get(12)?).ok_or(StoreError::Corrupt)?,
+        muted: row.get(13)?,
         verified: row.get(4)?,
+        warning: KeyWarning::from_byte(row.get(14)?),
+        revoked: row.get(15)?,
+        holds_statement: row.get::<_, i64>(16)?.unsigned_abs(),
         holds_sequence: row.get(5)?,
         reply: match reply {
             Some(bytes) => {

@@ -19,6 +19,8 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) protection: Protection,
     /// The own card that goes along.
     pub(crate) card_sequence: Option<u64>,
+    /// The newest own statement that goes along.
+    pub(crate) statement: Option<u64>,
 }
 
 pub(crate) struct MessageRow {
@@ -33,6 +35,7 @@ pub(crate) struct MessageRow {
     pub(crate) state: State,
     pub(crate) protection: Protection,
     pub(crate) card_sequence: Option<u64>,
+    pub(crate) statement: Option<u64>,
     pub(crate) delivered: Option<Timestamp>,
     /// Neighbours that have stored it for this node, and how many of them are contacts.
     pub(crate) carriers: u32,
@@ -43,7 +46,7 @@ pub(super) const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, cont
      state, delivered_ms, \
      (SELECT count(*) FROM handovers WHERE message = messages.id), \
      (SELECT count(contact) FROM handovers WHERE message = messages.id), \
-     protection, card_sequence FROM messages";
+     protection, card_sequence, statement FROM messages";
 
 impl Store {
     /// `None` where the message is there already.
@@ -55,9 +58,10 @@ impl Store {
             .connection
             .prepare_cached(
                 "INSERT INTO messages
-                 (contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state, protection,
-                  card_sequence)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+                 (id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, state,
+                  protection, card_sequence, statement)
+                 VALUES (1 + (SELECT max(last_message, (SELECT coalesce(max(id), 0) FROM messages))
+                  FROM own), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
             )?
             .execute((
                 message.contact.0,
@@ -71,6 +75,7 @@ impl Store {
                 message.state as u8,
                 message.protection as u8,
                 message.card_sequence.map(|sequence| sequence as i64),
+                message.statement.map(|number| number as i64),
             ))?;
         Ok((inserted > 0).then(|| MessageId(self.connection.last_insert_rowid())))
     }
@@ -92,7 +97,8 @@ impl Store {
         Ok(statement.query_row((contact.0, outgoing, uuid), message).optional()?)
     }
 
-    /// The newest `limit` messages before `before`, the oldest first; nothing between engines.
+    /// The newest `limit` messages before `before`, the oldest first; nothing between engines, and
+    /// of all conversations only those with accepted contacts.
     pub(crate) fn messages(
         &self,
         contact: Option<ContactId>,
@@ -101,7 +107,9 @@ impl Store {
     ) -> Result<Vec<MessageRow>, StoreError> {
         let [read, refresh] = BETWEEN_ENGINES;
         let sql = format!(
-            "{COLUMNS} WHERE id < ?1 AND (?2 IS NULL OR contact = ?2) AND kind NOT IN ({read}, {refresh})
+            "{COLUMNS} WHERE id < ?1 AND kind NOT IN ({read}, {refresh})
+             AND (contact = ?2 OR
+                 ?2 IS NULL AND contact IN (SELECT id FROM contacts WHERE relation = 0))
              ORDER BY id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -164,5 +172,6 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         protection: Protection::from_byte(protection)
             .ok_or(rusqlite::Error::IntegralValueOutOfRange(12, protection.into()))?,
         card_sequence: row.get::<_, Option<i64>>(13)?.map(i64::unsigned_abs),
+        statement: row.get::<_, Option<i64>>(14)?.map(i64::unsigned_abs),
     })
 }

@@ -8,8 +8,10 @@ mod envelopes;
 mod messages;
 mod own;
 mod postmarks;
+mod relations;
 mod targets;
 mod tombstones;
+mod trust;
 
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
@@ -106,6 +108,7 @@ pub(crate) enum Durability {
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/001_foundation.sql"),
     include_str!("migrations/002_ratchet.sql"),
+    include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_vault.sql"),
     include_str!("migrations/005_postmarks.sql"),
 ];

@@ -113,11 +113,18 @@ impl Store {
         message: MessageId,
         protection: Protection,
         card_sequence: Option<u64>,
+        statement: Option<u64>,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE messages SET protection = ?2, card_sequence = ?3 WHERE id = ?1";
-        let card_sequence = card_sequence.map(|sequence| sequence as i64);
-        let mut statement = self.connection.prepare_cached(sql)?;
-        statement.execute((message.0, protection as u8, card_sequence))?;
+        let sql = "UPDATE messages SET protection = ?2, card_sequence = ?3, statement = ?4
+             WHERE id = ?1";
+        let [card_sequence, statement] =
+            [card_sequence, statement].map(|number| number.map(|number| number as i64));
+        self.connection.prepare_cached(sql)?.execute((
+            message.0,
+            protection as u8,
+            card_sequence,
+            statement,
+        ))?;
         Ok(())
     }
 

@@ -99,6 +99,7 @@ impl Ours {
             body: &self.body,
             card: None,
             reply: None,
+            statements: &[],
             previous: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,

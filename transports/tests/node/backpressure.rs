@@ -20,7 +20,7 @@ async fn sent_bytes(node: &Footpost) -> u64 {
 async fn frames_stay_in_the_store_while_a_link_is_stuck() {
     let (alice, mut to_alice) = start(config(vec![])).await;
     let (bob, _) = start(config(vec![])).await;
-    let bobs = introduce(&alice, &bob).await;
+    let (bobs, _) = (introduce(&alice, &bob).await, introduce(&bob, &alice).await);
     let mut last = None;
     for n in 0..MESSAGES {
         last = Some(send(&alice, bobs, format!("{n:0MESSAGE_BYTES$}")).await);

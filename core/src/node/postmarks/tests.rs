@@ -75,6 +75,7 @@ impl Stranger {
             body: &Body::Text("x".repeat(bytes)),
             card: None,
             reply: None,
+            statements: &[],
             previous: None,
             priority: Priority::Normal,
             lifetime_s: 2 * 24 * 60 * 60,

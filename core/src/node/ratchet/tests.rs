@@ -276,6 +276,7 @@ fn a_target_that_was_given_to_another_opens_nothing() {
         body: &Body::Text("trust me".into()),
         card: None,
         reply: None,
+        statements: &[],
         previous: None,
         priority: Priority::Normal,
         lifetime_s: 3600,

@@ -1,0 +1,67 @@
+//! `footpost identity`
+
+use super::read_text;
+use crate::{
+    args::{IdentityRotate, IdentityWords},
+    control::{Client, Reply, Request, misunderstood},
+    failure::Failure,
+    output::{Output, is_terminal},
+    profile::Profile,
+};
+use serde::Serialize;
+use std::io::{self, IsTerminal};
+
+#[derive(Serialize)]
+struct Words {
+    words: Vec<String>,
+}
+
+pub(crate) fn words(profile: &Profile, args: &IdentityWords, out: Output) -> Result<(), Failure> {
+    profile.check()?;
+    let old = args.replace.then(|| read_words(out)).transpose()?;
+    let Reply::Words { words } = Client::reach(profile)?.ask(Request::Words { old })? else {
+        return Err(misunderstood());
+    };
+    out.fact(&Words { words }, |shown| {
+        let line = |(row, words): (usize, &[String])| {
+            let numbered = words.iter().enumerate();
+            let cells = numbered.map(|(at, word)| format!("{:>3} {word:9}", row * 4 + at + 1));
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        let lines: Vec<_> = shown.words.chunks(4).enumerate().map(line).collect();
+        format!(
+            "Write these words down, on paper, in this order. They are not shown again, and win \
+             your identity back from whoever steals this device.\n\n{}",
+            lines.join("\n")
+        )
+    })
+}
+
+pub(crate) fn rotate(profile: &Profile, args: &IdentityRotate, out: Output) -> Result<(), Failure> {
+    profile.check()?;
+    let words = args.words.then(|| read_words(out)).transpose()?;
+    renew(profile, Request::Rotate { words }, out)
+}
+
+pub(crate) fn revoke(profile: &Profile, out: Output) -> Result<(), Failure> {
+    profile.check()?;
+    let words = read_words(out)?;
+    renew(profile, Request::Revoke { words }, out)
+}
+
+fn renew(profile: &Profile, request: Request, out: Output) -> Result<(), Failure> {
+    let Reply::Card(card) = Client::reach(profile)?.ask(request)? else {
+        return Err(misunderstood());
+    };
+    out.fact(&card, |card| {
+        format!("Address  {}\n\nYour contacts are told as they are met.", card.address)
+    })
+}
+
+/// Never from the command line, which others can see.
+fn read_words(out: Output) -> Result<String, Failure> {
+    if io::stdin().is_terminal() && is_terminal() {
+        out.say("Your 24 recovery words, then Ctrl-D:")?;
+    }
+    read_text(io::stdin().lock(), "the recovery words")
+}
