@@ -4,5 +4,5 @@
 mod net;
 mod skewed;
 
-pub use net::{Faults, Net, START};
+pub use net::{Faults, FrameSeen, Net, START};
 pub use skewed::{Skewed, journey_of_skewed, open_node};
