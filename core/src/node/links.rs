@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
 use crate::routing::TransferOrder;
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,6 +20,8 @@ const OPENING_MS: i64 = 20_000;
 const PROOF_DOMAIN: &[u8] = b"footpost/1 link proof";
 /// A neighbour that does not bring what it has offered within this time is passed over.
 const WISH_MS: i64 = 60_000;
+/// Wishes of the last [`WISH_MS`], met or not; what is offered beyond is found by reconciliation.
+const MAX_WISHES: usize = 65_536;
 
 impl Node {
     /// A transport has connected a neighbour. `link` was never used before.
@@ -93,15 +95,7 @@ impl Node {
         }
         let now = self.clock.advance(now);
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
-        let proofs = session.next_proofs();
-        if !proofs.is_empty() {
-            let mut found = Vec::with_capacity(proofs.len());
-            for id in proofs {
-                let tombstone = self.store.tombstone(&id)?;
-                found.extend(tombstone.and_then(|t| t.proof).map(|proof| proof.0));
-            }
-            session.push_control(&Frame::Acks { held: Vec::new(), proofs: found });
-        }
+        push_proofs(session, &self.store)?;
         let mut frame = session.poll_small();
         if frame.is_none() && session.closed.is_none() {
             while let Some(next) = session.next_transfer() {
@@ -138,13 +132,13 @@ impl Node {
 
     /// Wishes that were not met in time.
     pub(super) fn pass_over(&mut self, now: Moment) {
-        while let Some(&(until, head, link)) = self.wishes.front().filter(|w| w.0 <= now.steady) {
-            debug_assert!(until <= now.steady);
-            self.wishes.pop_front();
+        while let Some((_, head, link)) =
+            self.wishes.pop_front_if(|(until, ..)| *until <= now.steady)
+        {
+            if let Some(session) = self.links.get_mut(&link) {
+                session.wished.remove(&head);
+            }
             if self.wanted.get(&head) == Some(&link) {
-                if let Some(session) = self.links.get_mut(&link) {
-                    session.wished.remove(&head);
-                }
                 self.fetch_from_another(head);
             }
         }
@@ -162,7 +156,8 @@ impl Node {
     }
 
     fn wish(&mut self, link: LinkId, head: u64) {
-        if let Some(session) = self.links.get_mut(&link).filter(|session| session.may_wish()) {
+        let may_wish = self.wishes.len() < MAX_WISHES;
+        if let Some(session) = self.links.get_mut(&link).filter(|s| may_wish && s.may_wish()) {
             session.push_want(head);
             self.wanted.insert(head, link);
             self.wishes.push_back((self.clock.steady() + WISH_MS, head, link));
@@ -386,6 +381,19 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Proofs wait as ids: what has been forgotten meanwhile is left out.
+fn push_proofs(session: &mut Session, store: &Store) -> Result<(), StoreError> {
+    let mut proofs = Vec::new();
+    for id in session.next_proofs() {
+        let tombstone = store.tombstone(&id)?;
+        proofs.extend(tombstone.and_then(|tombstone| tombstone.proof).map(|proof| proof.0));
+    }
+    if !proofs.is_empty() {
+        session.push_control(&Frame::Acks { held: Vec::new(), proofs });
+    }
+    Ok(())
 }
 
 fn push_sync(session: &mut Session, frames: Vec<SyncFrame>) {

@@ -10,7 +10,7 @@ use crate::envelope::{
 };
 use crate::event::Event;
 use crate::identity::{Card, Protection, Suite};
-use crate::link::{LinkId, Violation};
+use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, Standing, SteadyMs, StoreError,
@@ -94,7 +94,7 @@ impl Node {
         let unseen = self.store.message(message)?.filter(|row| row.state == State::Received);
         let Some(unseen) = unseen else { return Ok(()) };
         self.whole(|node| {
-            let now = node.begin(now, Durability::Process)?;
+            let now = node.begin(now, Durability::Power)?;
             node.store.advance_message(message, State::Seen, now.wall)?;
             node.store.commit()
         })?;
@@ -311,11 +311,15 @@ impl Node {
 
     /// Tells every counted neighbour but the one it came from. To its recipient it goes at once.
     fn offer(&mut self, id: &EnvelopeId, from: Option<LinkId>) -> Result<(), StoreError> {
+        let is_other = |link: &LinkId, session: &Session| Some(*link) != from && session.is_live();
+        let mut others =
+            self.links.iter_mut().filter(|(link, session)| is_other(link, session)).peekable();
+        // Most mail comes in while no other neighbour is there: the store need not be asked.
+        if others.peek().is_none() {
+            return Ok(());
+        }
         let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
-        for (link, session) in &mut self.links {
-            if Some(*link) == from || !session.is_live() {
-                continue;
-            }
+        for (_, session) in others {
             if routing::is_direct(&envelope, session.contact) {
                 session.push_transfer(TransferOrder::new(&envelope, session.contact));
             } else {

@@ -185,6 +185,8 @@ impl Node {
     /// One card for hands and QR codes, and one, the newer, that travels inside sealed messages and
     /// seals post-quantum.
     fn issue_cards(&mut self, now: Moment) -> Result<(), StoreError> {
+        // Whoever is shown a card may seal to it: its secret must outlive a loss of power.
+        self.store.require(Durability::Power)?;
         for suite in [Suite::X25519, Suite::XWing] {
             let sequence = self.cards.first().map_or(0, |(card, _)| card.sequence() + 1);
             let expires = Timestamp(now.wall.0 + CARD_LIFE_DAYS * DAY_MS);

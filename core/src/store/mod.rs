@@ -130,12 +130,18 @@ impl Store {
         let pragma =
             |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
         let (found, application) = (pragma("user_version")?, pragma("application_id")?);
+        let has_tables: bool = self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema)",
+            [],
+            |row| row.get(0),
+        )?;
+        // Some other program's database: no table of ours goes into it.
+        if application != APPLICATION_ID && (found > 0 || has_tables) {
+            return Err(StoreError::Corrupt);
+        }
         let known = MIGRATIONS.len() as u32;
         if found > known {
             return Err(StoreError::TooNew { found, known });
-        }
-        if found > 0 && application != APPLICATION_ID {
-            return Err(StoreError::Corrupt);
         }
         for (version, migration) in (1..=known).zip(MIGRATIONS).skip(found as usize) {
             self.connection.execute_batch(&format!(
@@ -163,9 +169,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether inputs are waiting for [`Store::commit`].
+    /// Whether inputs are waiting for [`Store::commit`], or were given up: nothing that they brought
+    /// about may get out.
     pub(crate) fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.open.is_some() || self.is_abandoned
     }
 
     /// A secret is being destroyed: after the commit no older copy of it stays in the log.
@@ -211,6 +218,10 @@ fn open_file(path: &Path) -> Result<Connection, StoreError> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // SQLite falls back to reading, and would stumble over the first lock.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(StoreError::ReadOnly);
+    }
     connection.busy_timeout(std::time::Duration::ZERO)?;
     Ok(connection)
 }

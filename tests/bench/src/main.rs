@@ -1,1 +1,95 @@
-fn main() {}
+//! Footpost measured side by side with the raw primitives.
+//!
+//! Every ratio comes from one run in which both sides alternate, so that a slow or busy machine
+//! slows both. Nothing here asserts a time: figures are for people to read, and goals to miss
+//! visibly.
+
+#![expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
+
+mod bare;
+mod bare_quic;
+mod figure;
+mod harness;
+mod memory;
+mod quic;
+mod relay;
+mod sealing;
+mod sync;
+mod world;
+
+use clap::Parser;
+use figure::Figure;
+use indicatif::ProgressBar;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Measures Footpost against the bare primitives it is made of.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Print one flat JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Take a few seconds, with few repetitions and small sets: to see that all of it works.
+    #[arg(long)]
+    quick: bool,
+    /// Print by how much this process grows when it opens that store.
+    #[arg(long, hide = true)]
+    resident_of: Option<PathBuf>,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    if let Some(path) = &arguments.resident_of {
+        return memory::print(path);
+    }
+    let figures = measure(arguments.quick);
+    if arguments.json {
+        println!("{:#}", figure::json(&figures));
+    } else {
+        print!("{}", figure::table(&figures));
+    }
+}
+
+fn measure(quick: bool) -> Vec<Figure> {
+    // Draws on standard error, and only on a terminal.
+    let progress = ProgressBar::new_spinner();
+    progress.enable_steady_tick(Duration::from_millis(200));
+    let scale = if quick { Scale::QUICK } else { Scale::FULL };
+    progress.set_message("sealing and opening");
+    let mut figures = sealing::figures(scale.sealings);
+    progress.set_message("carrying");
+    figures.extend(relay::figures(scale.portions));
+    progress.set_message("carrying over QUIC");
+    figures.extend(quic::figures(&scale.quic));
+    progress.set_message("reconciling");
+    figures.extend(sync::figures(&scale.sync));
+    figures
+}
+
+/// How much of everything is measured.
+struct Scale {
+    sealings: usize,
+    portions: usize,
+    quic: quic::Scale,
+    sync: sync::Scale,
+}
+
+impl Scale {
+    const FULL: Self = Self {
+        sealings: 201,
+        portions: 15,
+        quic: quic::Scale { transfers: 7, shortened: 1, messages: 201 },
+        sync: sync::Scale {
+            held: &[1_000, 10_000, 100_000],
+            bytes_at: 10_000,
+            links: 21,
+            cpu_links: 9,
+        },
+    };
+    const QUICK: Self = Self {
+        sealings: 5,
+        portions: 3,
+        quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
+        sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },
+    };
+}
