@@ -12,6 +12,7 @@ mod figure;
 mod harness;
 mod memory;
 mod quic;
+mod ratchet;
 mod relay;
 mod sealing;
 mod sync;
@@ -57,6 +58,8 @@ fn measure(quick: bool) -> Vec<Figure> {
     let scale = if quick { Scale::QUICK } else { Scale::FULL };
     progress.set_message("sealing and opening");
     let mut figures = sealing::figures(scale.sealings);
+    progress.set_message("finding and turning");
+    figures.extend(ratchet::figures(scale.sealings, scale.portions));
     progress.set_message("carrying");
     figures.extend(relay::figures(scale.portions));
     progress.set_message("carrying over QUIC");
