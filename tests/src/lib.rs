@@ -4,5 +4,5 @@
 mod net;
 mod skewed;
 
-pub use net::{Faults, Net, START, simulated};
+pub use net::{Faults, FrameSeen, Net, START, simulated};
 pub use skewed::{Skewed, journey_of_skewed, open_node};

@@ -44,7 +44,21 @@ pub struct Net {
     next_link: u64,
     events: Vec<Vec<Event>>,
     trace: Vec<String>,
+    frames: Vec<FrameSeen>,
     frame_limit: Option<u64>,
+}
+
+/// What an observer of a link sees of a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameSeen {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// On which link.
+    pub link: LinkId,
+    /// By which node.
+    pub from: usize,
+    /// Its length in bytes.
+    pub size_bytes: usize,
 }
 
 struct Flight {
@@ -74,6 +88,7 @@ impl Net {
             next_link: 0,
             events: Vec::new(),
             trace: Vec::new(),
+            frames: Vec::new(),
             frame_limit: None,
         };
         for _ in 0..count {
@@ -202,6 +217,11 @@ impl Net {
         &self.trace
     }
 
+    /// Every frame that was sent, in order.
+    pub fn frames(&self) -> &[FrameSeen] {
+        &self.frames
+    }
+
     /// What `who` has of the conversation with `contact`.
     pub fn messages(&self, who: usize, contact: Option<ContactId>) -> Vec<Message> {
         self.nodes[who].messages(contact, None, 10_000).expect("the store works")
@@ -294,6 +314,7 @@ impl Net {
             link.0,
             frame.len()
         ));
+        self.frames.push(FrameSeen { at: self.now, link, from, size_bytes: frame.len() });
         let [lost, doubled, delayed] = [self.faults.lost, self.faults.doubled, self.faults.delayed]
             .map(|per_mille| per_mille > 0 && self.rng.next_u64() % 1000 < per_mille);
         let late_ms = if delayed { self.latency_ms * 3 } else { 0 };

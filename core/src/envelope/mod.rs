@@ -56,3 +56,5 @@ fn auth_message(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

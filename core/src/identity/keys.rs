@@ -177,6 +177,39 @@ mod tests {
         assert!(!key(2).identity().verify(b"one", &[b"text"], &signature));
     }
 
+    /// Who decides otherwise than others on one of these splits the mesh: some would carry what
+    /// others refuse.
+    #[test]
+    fn strict_verification_decides_the_known_edge_cases() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            comment: String,
+            key: String,
+            msg: String,
+            sig: String,
+            valid: bool,
+        }
+        #[derive(serde::Deserialize)]
+        struct Vectors {
+            wycheproof: Vec<Case>,
+            taming: Vec<Case>,
+        }
+        let hex = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+        let vectors: Vectors =
+            serde_json::from_str(include_str!("../../../tests/vectors/ed25519.json")).unwrap();
+        assert_eq!((vectors.wycheproof.len(), vectors.taming.len()), (151, 12));
+        for case in vectors.wycheproof.iter().chain(&vectors.taming) {
+            let key = hex(&case.key).try_into().unwrap();
+            // Fields have 64 bytes: signatures of another length cannot come in.
+            let is_valid = hex(&case.sig)
+                .try_into()
+                .is_ok_and(|signature| verify_strict(&key, &hex(&case.msg), &signature));
+            assert_eq!(is_valid, case.valid, "{} {}", case.comment, case.sig);
+            // What verifies is also an identity.
+            assert!(!is_valid || Identity::from_bytes(key).is_ok());
+        }
+    }
+
     #[test]
     fn debug_output_shows_no_key() {
         assert_eq!(

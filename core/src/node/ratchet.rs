@@ -42,7 +42,10 @@ impl Node {
             let is_post_quantum = reply.is_post_quantum && protection.is_post_quantum();
             return (offer(&reply.secret, is_post_quantum), None);
         }
-        let counter = newest.map_or(self.first_number(), |reply| reply.secret.target().counter + 1);
+        // The contact remembers the highest counter, also when all targets here have died: the time
+        // is beyond it.
+        let last = newest.map_or(0, |reply| reply.secret.target().counter);
+        let counter = (self.first_number() + u64::from(now.wall.minutes())).max(last + 1);
         let suite = ratchet::next_suite(contact.since_pq, contact.pq_at, now.steady);
         let end = Timestamp(now.wall.0 + ratchet::REPLY_LIFE_MS as u64);
         let reply = OwnReply {

@@ -143,4 +143,14 @@ impl Node {
         }
         Ok(seen)
     }
+
+    /// The envelope itself, as links carry it; `None` if it is not on board. For other ways of
+    /// carrying it, and for whoever studies what carriers see.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn envelope(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, StoreError> {
+        let carried = self.store.envelope(id)?;
+        carried.map_or(Ok(None), |carried| self.store.envelope_bytes(carried.row))
+    }
 }

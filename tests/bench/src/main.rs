@@ -12,6 +12,7 @@ mod figure;
 mod harness;
 mod memory;
 mod quic;
+mod ratchet;
 mod relay;
 mod sealing;
 mod sync;
@@ -60,6 +61,8 @@ fn measure(quick: bool) -> Vec<Figure> {
     let mut figures = sealing::figures(scale.sealings);
     progress.set_message("minting and checking postmarks");
     figures.extend(work::figures(scale.postmarks));
+    progress.set_message("finding and turning");
+    figures.extend(ratchet::figures(scale.sealings, scale.portions));
     progress.set_message("carrying");
     figures.extend(relay::figures(scale.portions));
     progress.set_message("carrying over QUIC");

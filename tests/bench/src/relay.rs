@@ -9,7 +9,7 @@ use footpost_core::{LinkId, Node, StorePath};
 
 const ENVELOPE_BYTES: usize = 1024;
 /// Inputs in one transaction.
-const BATCH: usize = 100;
+pub(crate) const BATCH: usize = 100;
 /// Envelopes in one measured portion: enough that SQLite's checkpoints fall into most.
 const PORTION: usize = 10 * BATCH;
 const LINK: LinkId = LinkId(0);
@@ -49,7 +49,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
 }
 
 /// The frames that bring all that `source` has to `relay`.
-fn frames(source: &mut Node, relay: &mut Node) -> Vec<Vec<u8>> {
+pub(crate) fn frames(source: &mut Node, relay: &mut Node) -> Vec<Vec<u8>> {
     connect([source, relay], LINK, 0);
     let [first, _] = reconcile([source, relay], LINK, Line::INSTANT).held_back;
     let rest = || source.poll_transmit(START, LINK).expect("the store works");
@@ -57,7 +57,7 @@ fn frames(source: &mut Node, relay: &mut Node) -> Vec<Vec<u8>> {
 }
 
 /// What a driver does with inputs that wait.
-fn take_in(relay: &mut Node, frames: &[Vec<u8>]) {
+pub(crate) fn take_in(relay: &mut Node, frames: &[Vec<u8>]) {
     for batch in frames.chunks(BATCH) {
         for frame in batch {
             relay.handle_frame(START, LINK, frame).expect("the store works");

@@ -238,6 +238,26 @@ fn post_quantum_protection_begins_with_the_first_answer_and_is_never_lost() {
 }
 
 #[test]
+fn new_cards_after_a_long_silence_start_the_ratchet_again() {
+    let mut talk = Talk::new(8);
+    for from in [0, 1, 0, 1, 0, 1] {
+        talk.exchange(from);
+    }
+    // Nobody writes until all reply targets have ended; then the two meet.
+    talk.pass(40 * DAY_MS);
+    let before = talk.wire.len();
+    let cards = [1, 0].map(|n: usize| talk.nodes[n].card().clone());
+    for (node, card) in talk.nodes.iter_mut().zip(&cards) {
+        node.add_contact(talk.now, card, "peer").unwrap();
+    }
+    for from in [0, 1, 0, 1, 0, 1] {
+        talk.exchange(from);
+    }
+    // The first went to the card, whose secret lives on; the last is in the window.
+    assert_eq!(talk.steal(1).opens(&talk.wire), [before, before + 4]);
+}
+
+#[test]
 fn a_clock_that_jumps_destroys_no_keys() {
     let mut talk = Talk::new(6);
     talk.exchange(0);
