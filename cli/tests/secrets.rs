@@ -31,7 +31,7 @@ fn alice() -> Person {
 fn run(alice: &Person) -> (Child, String) {
     let dir = alice.dir();
     let line = format!(
-        "exec {} --dir {} --json --passphrase-fd 3 run --no-lan --listen 127.0.0.1:0 \
+        "exec {} --simulated --dir {} --json --passphrase-fd 3 run --no-lan --listen 127.0.0.1:0 \
          --ack-delay-s 0 3<<E\n{PASSPHRASE}\nE",
         env!("CARGO_BIN_EXE_footpost"),
         dir.display()

@@ -1,8 +1,8 @@
 //! What three carriers can make of a week of other people's mail: no more than docs/threat-model.md
 //! admits. They keep every envelope and note every frame; a linker compares all that they have.
 
-use footpost_core::{Config, ContactId, DAY_MS, EnvelopeId, TagMode, Timestamp};
-use footpost_tests::{Net, START};
+use footpost_core::{ContactId, DAY_MS, EnvelopeId, TagMode, Timestamp};
+use footpost_tests::{Net, START, simulated};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,7 +100,7 @@ struct Week {
 
 impl Week {
     fn new(seed: u64, tag_mode: TagMode) -> Self {
-        let net = Net::with_config(seed, PEOPLE + CARRIERS, Config::default().tag_mode(tag_mode));
+        let net = Net::with_config(seed, PEOPLE + CARRIERS, simulated().tag_mode(tag_mode));
         let mut week = Self {
             net,
             rng: ChaCha20Rng::seed_from_u64(seed),

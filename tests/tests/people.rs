@@ -6,13 +6,13 @@ use footpost_core::{
     Body, Config, Contact, ContactError, ContactId, DAY_MS, Event, Priority, Relation, SendError,
     State, StorePath,
 };
-use footpost_tests::Net;
+use footpost_tests::{Net, simulated};
 
 const SECOND_MS: u64 = 1000;
 
 /// Acknowledgements come at once.
 fn prompt() -> Config {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.ack_delay_max_ms(0);
     config
 }

@@ -5,7 +5,7 @@ use footpost_core::{
     Body, Config, Contact, ContactError, ContactId, DAY_MS, Event, IdentityError, KeyWarning, Node,
     Priority, RecoveryWords, State, StorePath, Timestamp,
 };
-use footpost_tests::Net;
+use footpost_tests::{Net, simulated};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -26,7 +26,7 @@ struct World {
 }
 
 fn prompt() -> Config {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.ack_delay_max_ms(0);
     config
 }

@@ -334,10 +334,11 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StorePath;
     use crate::chat::{ContactError, Relation};
     use crate::envelope::{Body, Envelope, Priority};
     use crate::link::LinkId;
-    use crate::{Config, StorePath};
+    use crate::node::tests::simulated;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -345,7 +346,7 @@ mod tests {
 
     fn node(seed: u64) -> Node {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(seed));
-        Node::open(&StorePath::Memory, Config::default(), rng, NOW).unwrap()
+        Node::open(&StorePath::Memory, simulated(), rng, NOW).unwrap()
     }
 
     /// Everything that waits at `from` comes to `to`.

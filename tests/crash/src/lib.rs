@@ -23,7 +23,7 @@ pub use disk::{Disk, Image, Op, read_journal};
 pub use promise::{Ledger, Line, Promise};
 pub use recorder::{Recorder, scratch};
 pub use verify::{Loss, verify};
-pub use world::{Outside, START, Who, World, store_path};
+pub use world::{Outside, START, Who, World, simulated, store_path};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};

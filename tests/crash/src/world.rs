@@ -5,6 +5,7 @@ use crate::{Line, Promise, below, rng};
 use footpost_core::{
     Body, Card, Config, ContactId, CostClass, DAY_MS, EnvelopeId, Event, LinkId, LinkInfo,
     MessageId, Node, OpenError, Priority, Role, SendError, State, StoreError, StorePath, Timestamp,
+    Work,
 };
 use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
@@ -496,7 +497,7 @@ impl<'a> World<'a> {
 
 /// What one setting makes durable in passing must not hide what another leaves undone.
 fn config(dice: &mut ChaCha20Rng) -> Config {
-    let mut config = Config::default();
+    let mut config = simulated();
     let lifetime_s = OWN_LIFETIMES_S[below(dice, 2) as usize];
     config.lifetime_s(lifetime_s).expect("days are a lifetime");
     config.read_receipts(below(dice, 2) == 0);
@@ -517,8 +518,13 @@ fn accepted<T>(result: Result<T, SendError>) -> Result<T, StoreError> {
     })
 }
 
+/// Settings without work for postmarks: its seconds would drown the harness.
+pub fn simulated() -> Config {
+    Config::default().work(Work::None).clone()
+}
+
 fn open_outside(path: &Path, seed: u64, purpose: u64, now: Timestamp) -> Node {
-    let mut config = Config::default();
+    let mut config = simulated();
     config.lifetime_s(LONG_LIFETIME_S).expect("28 days are a lifetime");
     let path = StorePath::File(path.to_owned());
     Node::open(&path, config, Box::new(rng(seed, purpose)), now).expect("the outside's disks work")

@@ -1,11 +1,11 @@
 //! Stores that cannot be used: each is a clear error, and none is a panic.
 
 use footpost_core::{
-    Body, Config, CostClass, LinkId, LinkInfo, Node, OpenError, Priority, Role, SendError,
-    StoreError, StorePath, Timestamp,
+    Body, CostClass, LinkId, LinkInfo, Node, OpenError, Priority, Role, SendError, StoreError,
+    StorePath, Timestamp,
 };
 use footpost_crash::worker::Task;
-use footpost_crash::{Ledger, Recorder, START, below, rng, scratch, store_path};
+use footpost_crash::{Ledger, Recorder, START, below, rng, scratch, simulated, store_path};
 use std::error::Error;
 use std::path::Path;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_footpost-crash");
 
 fn open(directory: &Path) -> Result<Node, StoreError> {
-    let node = Node::open(&store_path(directory), Config::default(), Box::new(rng(9, 9)), START);
+    let node = Node::open(&store_path(directory), simulated(), Box::new(rng(9, 9)), START);
     node.map_err(|error| match error {
         OpenError::Store(error) => error,
         OpenError::Config(error) => panic!("the default settings are good: {error}"),
@@ -131,7 +131,7 @@ fn no_damage_makes_it_panic() {
 
 fn exercise(directory: &Path) -> Result<(), Box<dyn Error>> {
     let mut node = open(directory)?;
-    let mut other = Node::open(&StorePath::Memory, Config::default(), Box::new(rng(9, 10)), START)?;
+    let mut other = Node::open(&StorePath::Memory, simulated(), Box::new(rng(9, 10)), START)?;
     node.messages(None, None, u32::MAX)?;
     node.carried(u32::MAX)?;
     for contact in node.contacts()? {

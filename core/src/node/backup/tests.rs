@@ -3,6 +3,7 @@
 use super::*;
 use crate::chat::SendError;
 use crate::link::LinkId;
+use crate::node::tests::simulated;
 use crate::time::DAY_MS;
 use crate::{Event, Identity, Priority};
 use rand_chacha::ChaCha20Rng;
@@ -21,12 +22,12 @@ fn words() -> RecoveryWords {
 }
 
 fn node(seed: u64) -> Node {
-    Node::open(&StorePath::Memory, Config::default(), rng(seed), START).unwrap()
+    Node::open(&StorePath::Memory, simulated(), rng(seed), START).unwrap()
 }
 
 fn restore(seed: u64, words: &RecoveryWords, mut backup: &[u8]) -> Result<Node, BackupError> {
     let path = StorePath::Memory;
-    let mut node = Node::restore(&path, Config::default(), rng(seed), LATER, words, &mut backup)?;
+    let mut node = Node::restore(&path, simulated(), rng(seed), LATER, words, &mut backup)?;
     node.handle_timeout(LATER)?;
     node.commit()?;
     Ok(node)
@@ -160,7 +161,7 @@ fn late_mail_of_the_device_before_wins_nobody_back() {
     let now = Timestamp(LATER.0 + 120_000);
     let mut rest = &backup[..];
     let path = StorePath::Memory;
-    let third = Node::restore(&path, Config::default(), rng(9), now, &words(), &mut rest).unwrap();
+    let third = Node::restore(&path, simulated(), rng(9), now, &words(), &mut rest).unwrap();
     assert!(third.card().sequence() > again.card().sequence());
 }
 
@@ -199,13 +200,12 @@ fn what_is_no_whole_backup_of_these_words_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = StorePath::File(directory.path().join("store"));
     let try_at =
-        |bytes: &mut &[u8]| Node::restore(&path, Config::default(), rng(6), LATER, &words(), bytes);
+        |bytes: &mut &[u8]| Node::restore(&path, simulated(), rng(6), LATER, &words(), bytes);
     assert!(try_at(&mut &backup[..backup.len() - 1]).is_err());
     assert!(Store::open(&path).unwrap().own().unwrap().is_none());
-    let identity: Identity =
-        Node::open(&path, Config::default(), rng(7), LATER).unwrap().identity();
+    let identity: Identity = Node::open(&path, simulated(), rng(7), LATER).unwrap().identity();
     assert!(matches!(try_at(&mut &backup[..]), Err(BackupError::InUse)));
-    let still = Node::open(&path, Config::default(), rng(8), LATER).unwrap().identity();
+    let still = Node::open(&path, simulated(), rng(8), LATER).unwrap().identity();
     assert_eq!(still, identity);
 }
 

@@ -205,6 +205,7 @@ fn beyond_the_budget_new_postmarks_wait_and_links_stay() {
 fn a_flood_does_not_keep_out_ones_own_mail() {
     let (mut alice, mut bob) = (open(1), open(2));
     let to_bob = befriend(&mut alice, &bob);
+    befriend(&mut bob, &alice);
     mint_all(&mut alice, NOW);
     let message = write(&mut alice, NOW, to_bob);
     exhaust(&mut bob);
