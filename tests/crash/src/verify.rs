@@ -116,6 +116,7 @@ fn flows(world: &mut World<'_>, ledger: &Ledger, loss: Loss) -> Verdict {
         world.part(who)?;
         world.wait(ACK_MS)?;
     }
+    world.let_strangers_in()?;
     let messages = world.subject.messages(None, None, u32::MAX)?;
     let inbox: Vec<_> = messages.iter().filter(|m| !m.outgoing).map(text_of).collect();
     let count = |text: &String, all: &[String]| all.iter().filter(|known| *known == text).count();

@@ -3,9 +3,9 @@
 use crate::promise::text_of;
 use crate::{Line, Promise, below, rng};
 use footpost_core::{
-    Body, Card, Config, ContactId, CostClass, DAY_MS, EnvelopeId, Event, LinkId, LinkInfo,
-    MessageId, Node, OpenError, Priority, Role, SendError, State, StoreError, StorePath, Timestamp,
-    Work,
+    Body, Card, Config, ContactError, ContactId, CostClass, DAY_MS, EnvelopeId, Event, LinkId,
+    LinkInfo, MessageId, Node, OpenError, Priority, Relation, Role, SendError, State, StoreError,
+    StorePath, Timestamp, Work,
 };
 use rand_chacha::ChaCha20Rng;
 use std::collections::BTreeMap;
@@ -327,6 +327,23 @@ impl<'a> World<'a> {
         self.now = Timestamp(self.now.0 + ms);
         self.wake()?;
         self.pump()
+    }
+
+    /// Lets in whoever has knocked: the letters of strangers are shown from then on.
+    ///
+    /// # Errors
+    /// A [`StoreError`] of the node's is final.
+    pub fn let_strangers_in(&mut self) -> Result<(), StoreError> {
+        for contact in self.subject.contacts()? {
+            if contact.relation == Relation::Request {
+                match self.subject.accept_request(self.now, contact.id) {
+                    Ok(()) => {}
+                    Err(ContactError::Store(error)) => return Err(error),
+                    Err(error) => panic!("the request was refused: {error}"),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Links the node with a neighbour and lets them say all they have to say.
