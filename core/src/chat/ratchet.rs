@@ -9,15 +9,16 @@ use crate::identity::Suite;
 use crate::store::SteadyMs;
 use crate::time::DAY_MS;
 
-/// How long a reply target lives, in milliseconds.
-pub(crate) const REPLY_LIFE_MS: i64 = 14 * DAY_MS as i64;
+/// How long a reply target lives, in milliseconds: so long may two be silent and still write, without
+/// falling back to an older card.
+pub(crate) const REPLY_LIFE_MS: i64 = 28 * DAY_MS as i64;
 /// How long a target is kept once a newer one is in use, in seconds; so long lives what is sealed to
 /// it at most.
 pub(crate) const WINDOW_S: u32 = 7 * 24 * 60 * 60;
 /// How long a secret that is due still lives, in running time: no clock's jump destroys keys.
 pub(crate) const GRACE_MS: i64 = DAY_MS as i64;
 /// A contact who writes and is not answered gets a fresh target when theirs is this old.
-pub(crate) const REFRESH_AFTER_MS: i64 = REPLY_LIFE_MS / 2;
+pub(crate) const REFRESH_AFTER_MS: i64 = 7 * DAY_MS as i64;
 /// Reply targets alive for one contact: with more, the oldest dies early.
 pub(crate) const MAX_LIVE: usize = 16;
 

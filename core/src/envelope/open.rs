@@ -7,7 +7,7 @@ use super::{
 use crate::codec::{DecodeError, Reader};
 use crate::identity::{
     Card, Identity, KemSecret, MAX_STATEMENT_BYTES, MAX_STATEMENTS, ReplyTarget, Statement, Suite,
-    TargetSecret, mac8,
+    TargetSecret,
 };
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
@@ -48,7 +48,7 @@ impl TargetSecret {
 
     /// The same for many targets, with the header hashed once: one short MAC each.
     pub(crate) fn recognises_hint(&self, digest: &[u8; 32], hint: [u8; 8]) -> bool {
-        mac8(&self.hint_key, &[digest]).ct_eq(&hint).into()
+        self.hint_key.hint(digest).ct_eq(&hint).into()
     }
 }
 

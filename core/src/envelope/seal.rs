@@ -9,9 +9,7 @@ use super::{
     info,
 };
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::identity::{
-    Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Statement, Suite, mac8,
-};
+use crate::identity::{Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Statement, Suite};
 use crate::time::{DAY_MS, Timestamp};
 use hpke::aead::{AeadCtxS, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -28,8 +26,8 @@ pub(super) const PART_CARD: u64 = 2;
 pub(super) const PART_REPLY: u64 = 3;
 pub(super) const PART_PREVIOUS: u64 = 4;
 pub(super) const PART_STATEMENTS: u64 = 5;
-/// The smallest padded plaintext, in bytes.
-const SMALLEST_BUCKET: usize = 256;
+/// The smallest padded plaintext, in bytes: some 150 letters beside a reply target.
+const SMALLEST_BUCKET: usize = 384;
 /// The creation time is blurred by up to this much, and the age starts there; of short-lived mail
 /// by at most an eighth of its life.
 const CREATION_JITTER_MS: u64 = 5 * 60_000;
@@ -198,7 +196,7 @@ fn seal_with<K: Kem>(
     out.put(&postmark.nonce());
     out.put(&encapsulation);
     debug_assert_eq!(out[COMMITMENT], ack.commitment().0);
-    let hint = mac8(&target.hint_key(), &[&hint_digest(&out)]);
+    let hint = target.hint_key().hint(&hint_digest(&out));
     out[HINT].copy_from_slice(&hint);
 
     let ciphertext = context.seal(&plaintext, &out).map_err(|_| SealError::TargetKey)?;
@@ -302,13 +300,16 @@ fn mailbox_tag(letter: &Letter<'_>, created: Timestamp, rng: &mut dyn CryptoRng)
 
 #[cfg(test)]
 mod tests {
-    use super::padded_len;
+    use super::{SMALLEST_BUCKET, padded_len};
 
     #[test]
     fn padding_never_shrinks_and_costs_at_most_an_eighth() {
         for len in 1..70_000 {
             let padded = padded_len(len);
-            assert!(padded >= len && (len <= 256 || padded - len <= len / 8), "{len} → {padded}");
+            assert!(
+                padded >= len && (len <= SMALLEST_BUCKET || padded - len <= len / 8),
+                "{len} → {padded}"
+            );
         }
     }
 }

@@ -188,8 +188,8 @@ fn an_acknowledgement_is_proven_by_stub_and_secret_alone() {
 fn all_short_texts_are_equally_long() {
     let mut world = World::new(Suite::X25519, 4);
     let len = |world: &mut World, n| world.seal(&text(&"x".repeat(n)), None).unwrap().bytes.len();
-    assert_eq!(len(&mut world, 1), len(&mut world, 120));
-    assert_eq!(len(&mut world, 120), 99 + 32 + 256 + 16 + 64);
+    assert_eq!(len(&mut world, 1), len(&mut world, 250));
+    assert_eq!(len(&mut world, 250), 99 + 32 + 384 + 16 + 64);
 }
 
 #[test]

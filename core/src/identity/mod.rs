@@ -18,4 +18,4 @@ pub(crate) use card::CardDraft;
 pub(crate) use keys::verify_strict;
 pub(crate) use lineage::{End, Entry, Lineage, Verdict};
 pub(crate) use statement::{Claim, MAX_STATEMENT_BYTES, MAX_STATEMENTS};
-pub(crate) use target::{KemSecret, mac8};
+pub(crate) use target::KemSecret;

@@ -9,6 +9,7 @@ use hpke::{Deserializable, Kem, Serializable};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -113,8 +114,9 @@ impl SealingTarget {
     }
 
     /// The key under which a recipient recognises its mail.
-    pub(crate) fn hint_key(&self) -> Zeroizing<[u8; 32]> {
-        self.derive(b"footpost/1 hint")
+    pub(crate) fn hint_key(&self) -> HintKey {
+        let key = self.derive(b"footpost/1 hint");
+        HintKey(*key.first_chunk().expect("the key has 32 bytes"))
     }
 
     /// The mailbox tag of the day: for mail on its way to home relays.
@@ -217,7 +219,7 @@ pub struct TargetSecret {
     pub(crate) target: SealingTarget,
     #[zeroize(skip)] // wipes itself
     pub(crate) kem_secret: KemSecret,
-    pub(crate) hint_key: [u8; 32],
+    pub(crate) hint_key: HintKey,
 }
 
 /// A KEM's private key, unfolded: for X-Wing that takes a third as long as opening an envelope.
@@ -271,7 +273,7 @@ impl TargetSecret {
     }
 
     fn with_secret(target: SealingTarget, kem_secret: KemSecret) -> Self {
-        let hint_key = *target.hint_key();
+        let hint_key = target.hint_key();
         Self { target, kem_secret, hint_key }
     }
 
@@ -284,6 +286,19 @@ impl TargetSecret {
 impl fmt::Debug for TargetSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TargetSecret({:?})", self.target)
+    }
+}
+
+/// What marks envelopes for the holder of a target.
+#[derive(Clone, ZeroizeOnDrop)]
+pub(crate) struct HintKey([u8; 16]);
+
+impl HintKey {
+    /// SipHash-2-4 (Aumasson and Bernstein, 2012) of what [`crate::envelope::Envelope::hint_digest`] gives:
+    /// as long as the hint, and tried under every live target's key, for every envelope that
+    /// comes by.
+    pub(crate) fn hint(&self, digest: &[u8; 32]) -> [u8; 8] {
+        SipHasher24::new_with_key(&self.0).hash(digest).to_be_bytes()
     }
 }
 

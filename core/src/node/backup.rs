@@ -7,11 +7,13 @@
 
 use super::Node;
 use super::devices::MAX_DEVICE;
-use crate::chat::{ContactId, MessageId, State};
+use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::config::Config;
 use crate::envelope::{Body, MAX_ENVELOPE_BYTES};
-use crate::identity::{Card, IdentityKey, MAX_NAME_BYTES, Protection, RecoveryWords};
+use crate::identity::{
+    Card, Identity, IdentityKey, MAX_NAME_BYTES, Protection, RecoveryWords, Statement,
+};
 use crate::store::{Durability, MessageRow, NewMessage, Own, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use aes_gcm::aead::AeadInOut;
@@ -38,6 +40,10 @@ const PAGE: u32 = 64;
 const OWN: u8 = 1;
 const CONTACT: u8 = 2;
 const MESSAGE: u8 = 3;
+const STATEMENT: u8 = 4;
+
+const VERIFIED: u8 = 1;
+const MUTED: u8 = 2;
 
 /// Why a backup was not made or not restored. Nothing has changed then.
 #[derive(Debug, Error)]
@@ -51,6 +57,9 @@ pub enum BackupError {
     /// Its beginning does not open: other words, or damage; the two look the same.
     #[error("these words do not open this backup: are they its owner's, and is the file whole?")]
     Words,
+    /// The identity has other words.
+    #[error("these are not this identity's recovery words: give the newest that were shown")]
+    OtherWords,
     /// Some of it is altered or missing.
     #[error("the backup is damaged or cut short: take another copy")]
     Damaged,
@@ -82,17 +91,31 @@ impl Node {
         words: &RecoveryWords,
         out: &mut dyn Write,
     ) -> Result<(), BackupError> {
+        if self.recovery.is_some_and(|key| key != words.recovery_key().identity()) {
+            return Err(BackupError::OtherWords);
+        }
         let mut sealer = Sealer::new(words, self.random_array(), out)?;
         let mut record = Zeroizing::new(Vec::new());
         record.put(&*self.key.to_bytes());
         record.put_varint(self.device);
         record.put_bytes(self.name.as_deref().unwrap_or_default().as_bytes());
+        record.put_u8(self.recovery.is_some().into());
+        record.put(self.recovery.as_ref().map_or(&[][..], |key| key.as_bytes()));
         record.put(self.card().as_bytes());
         sealer.record(OWN, &record)?;
-        for contact in self.store.contacts()? {
+        for (number, statement) in &self.statements {
+            record.clear();
+            record.put_varint(*number);
+            record.put(statement.as_bytes());
+            sealer.record(STATEMENT, &record)?;
+        }
+        let mut people = self.store.contacts()?;
+        people.retain(|contact| contact.relation == Relation::Accepted);
+        for contact in &people {
             record.clear();
             record.put_u64(contact.id.0.unsigned_abs());
-            record.put_u8(contact.verified.into());
+            let muted = if contact.muted { MUTED } else { 0 };
+            record.put_u8(muted | if contact.verified { VERIFIED } else { 0 });
             record.put_bytes(contact.name.as_bytes());
             record.put(contact.card.as_bytes());
             sealer.record(CONTACT, &record)?;
@@ -102,6 +125,9 @@ impl Node {
             let page = self.store.messages_after(last, PAGE)?;
             for message in &page {
                 last = message.id;
+                if people.iter().all(|contact| contact.id != message.contact) {
+                    continue;
+                }
                 record.clear();
                 encode(message, &mut record);
                 sealer.record(MESSAGE, &record)?;
@@ -163,8 +189,14 @@ fn take_in(store: &Store, opener: &mut Opener<'_>, now: Timestamp) -> Result<Car
                     contacts.insert(id, take_contact(store, &mut record)?);
                 }
                 (MESSAGE, Some(_)) => take_message(store, &mut record, &contacts)?,
+                (STATEMENT, Some(_)) => {
+                    let number = record.varint("statement")?;
+                    let statement = Statement::from_bytes(record.rest());
+                    let statement = statement.map_err(|_| BackupError::Damaged)?;
+                    store.insert_own_statement(number, &statement)?;
+                }
                 // What a later version has added cannot be kept here.
-                (4.., Some(_)) => {}
+                (5.., Some(_)) => {}
                 _ => return Err(BackupError::Damaged),
             }
         }
@@ -176,22 +208,32 @@ fn take_own(store: &Store, record: &mut Reader<'_>, now: Timestamp) -> Result<Ca
     let key = IdentityKey::from_bytes(&Zeroizing::new(record.array("identity key")?));
     let device = record.varint("device")?;
     let name = text(record)?;
+    let recovery = match record.u8("recovery")? {
+        0 => None,
+        _ => Some(Identity::from_bytes(record.array("recovery key")?)?),
+    };
     let card = Card::from_bytes(record.rest()).map_err(|_| BackupError::Damaged)?;
     let name = (!name.is_empty()).then_some(name);
     store.insert_own(&Own { key, name, wall_seen: now, steady_lead_ms: 0 })?;
     // Of two devices restored from one backup the later wins, as far as clocks can tell.
     let device = (device + 1).max(now.minutes().into()).min(MAX_DEVICE);
     store.set_device(device)?;
+    if let Some(key) = recovery {
+        store.set_own_recovery(&key)?;
+    }
     Ok(card)
 }
 
 fn take_contact(store: &Store, record: &mut Reader<'_>) -> Result<ContactId, BackupError> {
-    let verified = record.u8("verified")? != 0;
+    let flags = record.u8("flags")?;
     let name = text(record)?;
     let card = Card::from_bytes(record.rest()).map_err(|_| BackupError::Damaged)?;
     let id = store.insert_contact(&card, &name)?;
-    if verified {
+    if flags & VERIFIED != 0 {
         store.set_contact_verified(id)?;
+    }
+    if flags & MUTED != 0 {
+        store.set_muted(id, true)?;
     }
     // They learn where to write from now on, and get what may not have reached them.
     store.set_refresh(id, Some(0))?;

@@ -36,7 +36,7 @@ impl Node {
     /// A message under one's own identity has come in.
     pub(super) fn meet_self(&mut self, card: Option<&Card>) -> Result<(), StoreError> {
         if card.is_some_and(|card| device_of(card) > self.device) && !self.is_superseded {
-            self.store.set_superseded()?;
+            self.store.set_superseded(true)?;
             self.is_superseded = true;
             self.events.push_back(Event::Superseded);
         }

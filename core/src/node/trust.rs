@@ -130,7 +130,9 @@ impl Node {
                 node.store.delete_own_statement(*number)?;
             }
             node.statements.retain(|statement| !void.contains(statement));
-            Ok::<_, StoreError>(())
+            // Who holds the stolen key could pose as a later device: the words outrank that.
+            node.is_superseded = false;
+            node.store.set_superseded(false)
         })?;
         self.become_known_as(now, new, statements)
     }

@@ -34,8 +34,8 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn set_superseded(&self) -> Result<(), StoreError> {
-        self.connection.execute("UPDATE own SET is_superseded = 1", [])?;
+    pub(crate) fn set_superseded(&self, is_superseded: bool) -> Result<(), StoreError> {
+        self.connection.execute("UPDATE own SET is_superseded = ?1", [is_superseded])?;
         Ok(())
     }
 
