@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Send(Send),
     /// Show new messages
     #[command(
-        after_help = "JSON: id, contact, outgoing, text, sent_ms, stored_ms, state,\n      delivered_ms, carriers, carrier_contacts"
+        after_help = "JSON: id, contact, outgoing, text, sent_ms, stored_ms, state,\n      delivered_ms, carriers, carrier_contacts, protection"
     )]
     Inbox(Inbox),
     /// Show how far your messages have come, the store and the neighbours

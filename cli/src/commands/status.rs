@@ -10,7 +10,7 @@ use crate::{
     output::{Output, bytes, printable, table, when},
     profile::Profile,
 };
-use footpost_core::{CostClass, State};
+use footpost_core::{CostClass, Protection, State};
 use serde::{Deserialize, Serialize};
 
 const NEWEST: usize = 20;
@@ -112,11 +112,20 @@ fn sent(messages: &[MessageView]) -> String {
             printable(&message.contact),
             when(message.sent_ms),
             format!("{state}{at}"),
+            protection(message.protection).to_owned(),
             glimpse(&shown(message.text.as_deref())),
         ]
     };
     let rows: Vec<_> = messages.iter().map(row).collect();
     format!("Sent\n{}", table(&rows))
+}
+
+/// Against whom a recording is safe.
+fn protection(protection: Protection) -> &'static str {
+    match protection {
+        Protection::CardSeed => "X25519",
+        Protection::PostQuantumSeed | Protection::XWing => "post-quantum",
+    }
 }
 
 fn glimpse(text: &str) -> String {

@@ -205,6 +205,8 @@ pub(crate) struct MessageView {
     /// How many neighbours have stored it, and how many of these are contacts.
     pub(crate) carriers: u32,
     pub(crate) carrier_contacts: u32,
+    /// What protected it on its way.
+    pub(crate) protection: Protection,
 }
 
 impl MessageView {
@@ -220,6 +222,7 @@ impl MessageView {
             delivered_ms: message.delivered.map(footpost_core::Timestamp::as_millis),
             carriers: message.carriers,
             carrier_contacts: message.carrier_contacts,
+            protection: message.protection,
         }
     }
 }
