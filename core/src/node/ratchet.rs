@@ -214,10 +214,10 @@ impl Node {
                 .is_some_and(|contact| self.statements_for(&contact).1.is_some());
             let priority = if owes_statement { Priority::Urgent } else { Priority::Low };
             match self.send(now, contact, &Body::Refresh, priority) {
-                Ok(_) => {}
                 Err(SendError::Store(error)) => return Err(error),
-                // Nobody to seal to: their next message will bring a new chance.
-                Err(_) => self.store.set_refresh(contact, None)?,
+                // Sealed, waiting for a postmark, or nobody to seal to: once is enough, and their next
+                // message will bring a new chance.
+                Ok(_) | Err(_) => self.store.set_refresh(contact, None)?,
             }
         }
         Ok(())

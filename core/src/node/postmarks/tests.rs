@@ -219,6 +219,19 @@ fn a_flood_does_not_keep_out_ones_own_mail() {
 }
 
 #[test]
+fn a_refresh_waits_for_its_postmark_once() {
+    let (mut alice, bob) = (open(1), open(2));
+    let to_bob = befriend(&mut alice, &bob);
+    alice.store.set_refresh(to_bob, Some(0)).unwrap();
+    for _ in 0..3 {
+        alice.handle_timeout(NOW).unwrap();
+        alice.commit().unwrap();
+    }
+    assert_eq!(alice.store.unsealed().unwrap().len(), 1);
+    assert_eq!(alice.store.next_refresh().unwrap(), None);
+}
+
+#[test]
 fn verdicts_outlast_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let mut stranger = Stranger::new();
