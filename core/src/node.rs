@@ -3,12 +3,13 @@
 mod acks;
 mod backup;
 mod devices;
+mod intake;
 mod links;
-mod mail;
 mod people;
 mod postmarks;
 mod ratchet;
 mod relations;
+mod sending;
 mod trust;
 mod upkeep;
 mod view;

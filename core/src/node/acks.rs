@@ -1,6 +1,6 @@
 //! Acknowledgements: what ends an envelope's journey, everywhere.
 
-use super::mail::CLOCK_SLACK_MS;
+use super::intake::CLOCK_SLACK_MS;
 use super::postmarks::Assay;
 use super::{Fault, Node};
 use crate::chat::{MessageId, State};
