@@ -34,15 +34,15 @@ mod vault;
 
 pub use chat::{
     Contact, ContactError, ContactId, IdentityError, KeyWarning, Message, MessageId, Relation,
-    SendError, State,
+    SendError, State, Transfer,
 };
 pub use codec::DecodeError;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, MIN_FRAGMENT_BYTES};
 pub use envelope::{
     Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
-    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Minting, Opened,
-    Postmark, Previous, Priority, SealError, Sealed, TagMode, Work, WorkProof, Workbench, open,
-    seal,
+    MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
+    MIN_LIFETIME_S, Manifest, Minting, Opened, Postmark, Previous, Priority, SealError, Sealed,
+    TagMode, Work, WorkProof, Workbench, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{
@@ -54,7 +54,8 @@ pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
 pub use node::{
-    BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node, OpenError, Stats,
+    AttachmentError, BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node,
+    OpenError, Stats,
 };
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};

@@ -1,8 +1,11 @@
 //! Opening: the recipient's half of sealing.
 
-use super::seal::{PART_BODY, PART_CARD, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS};
+use super::seal::{
+    PART_BODY, PART_CARD, PART_MANIFEST, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS,
+};
 use super::{
-    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, Previous, auth_message, info,
+    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, Manifest, PSK_ID, Previous,
+    auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
 use crate::identity::{
@@ -36,6 +39,8 @@ pub struct Opened {
     pub statements: Vec<Statement>,
     /// How much the writer sealed to the reply target before the one this is sealed to.
     pub previous: Option<Previous>,
+    /// What opens the body that follows in fragments.
+    pub manifest: Option<Manifest>,
     /// What acknowledges the envelope.
     pub ack: Ack,
 }
@@ -59,10 +64,12 @@ impl TargetSecret {
 /// alike, and like foreign mail.
 pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Option<Opened> {
     match (envelope.suite(), &secret.kem_secret) {
-        (Suite::X25519, KemSecret::X25519(key)) => {
+        (Some(Suite::X25519), KemSecret::X25519(key)) => {
             open_with::<X25519HkdfSha256>(envelope, secret, key, me)
         }
-        (Suite::XWing, KemSecret::XWing(key)) => open_with::<XWing>(envelope, secret, key, me),
+        (Some(Suite::XWing), KemSecret::XWing(key)) => {
+            open_with::<XWing>(envelope, secret, key, me)
+        }
         _ => None,
     }
 }
@@ -120,9 +127,10 @@ fn parse(
     if !sender.verify(AUTH_DOMAIN, &[&message], &signature) {
         return None;
     }
-    let Parts { body, card, reply, statements, previous } = Parts::read(&mut reader).ok()?;
-    let card = card.filter(|card| card.identity() == sender);
-    Some(Opened { sender, uuid, sent, body: body?, card, reply, statements, previous, ack })
+    let Parts { body, card, reply, statements, previous, manifest } =
+        Parts::read(&mut reader).ok()?;
+    let (body, card) = (body?, card.filter(|card| card.identity() == sender));
+    Some(Opened { sender, uuid, sent, body, card, reply, statements, previous, manifest, ack })
 }
 
 #[derive(Default)]
@@ -132,6 +140,7 @@ struct Parts {
     reply: Option<ReplyTarget>,
     statements: Vec<Statement>,
     previous: Option<Previous>,
+    manifest: Option<Manifest>,
 }
 
 impl Parts {
@@ -155,6 +164,7 @@ impl Parts {
                 PART_REPLY => parts.reply = Some(ReplyTarget::decode(&mut part)?),
                 PART_STATEMENTS => parts.statements = statements(&mut part)?,
                 PART_PREVIOUS => parts.previous = Some(Previous::decode(&mut part)?),
+                PART_MANIFEST => parts.manifest = Some(Manifest::decode(&mut part)?),
                 _ => {}
             }
         }

@@ -62,6 +62,7 @@ impl World {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,
             tag_mode: TagMode::Hidden,

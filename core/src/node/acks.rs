@@ -7,7 +7,8 @@ use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
-use crate::store::{Carried, Durability, PostmarkRow, Standing, StoreError};
+use crate::store::{Carried, Durability, PostmarkRow, Proof, Standing, StoreError};
+use crate::time::Timestamp;
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
 pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
@@ -26,6 +27,9 @@ impl Node {
         let ack = Ack(r);
         let commitment = ack.commitment();
         for carried in self.store.envelopes_by_commitment(&commitment)? {
+            if carried.fragment.is_some() {
+                return self.end_held_body(now, link, &r);
+            }
             let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             if envelope.commitment() == commitment {
@@ -59,16 +63,10 @@ impl Node {
         if !is_possible || proof.verify().is_none() {
             return Err(Violation::Forged("acknowledgement").into());
         }
-        let life_ms = i64::from(lifetime_s) * 1000;
         let created = proof.created();
-        let left_ms = if now.wall.is_plausible() {
-            (created.0 as i64 + life_ms - now.wall.0 as i64).min(life_ms)
-        } else {
-            life_ms
-        };
         // What is past by the calendar, or never had one, needs no vaccine: neighbours would teach it
         // to each other for ever.
-        let forget = now.steady + left_ms + TOMBSTONE_SLACK_MS;
+        let forget = now.steady + left_ms(now, created, lifetime_s) + TOMBSTONE_SLACK_MS;
         if forget <= now.steady {
             return Ok(());
         }
@@ -84,7 +82,7 @@ impl Node {
             }
             postmark = Some(charge.row);
         }
-        self.entomb(&id, Some(proof), None, postmark, forget)?;
+        self.entomb(&id, Some(&Proof::Letter(proof.clone())), None, postmark, forget)?;
         if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
             self.store.require(Durability::Power)?;
             self.progress(now, message, State::Delivered)?;
@@ -106,10 +104,15 @@ impl Node {
             self.store.require(Durability::Power)?;
         }
         let forget = envelope.expires + TOMBSTONE_SLACK_MS;
-        self.entomb(&envelope.id, Some(proof), None, envelope.postmark, forget)?;
+        let buried = Proof::Letter(proof.clone());
+        self.entomb(&envelope.id, Some(&buried), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
         if let Some(message) = envelope.message {
-            self.progress(now, message, State::Delivered)?;
+            // With an attachment it is delivered once that is whole.
+            let is_manifest = self.store.attachment(message)?.is_some_and(|a| a.secret.is_some());
+            if !is_manifest {
+                self.progress(now, message, State::Delivered)?;
+            }
             self.recall(message, from)?;
             if let Some(row) = self.store.message(message)? {
                 if let Some(sequence) = row.card_sequence {
@@ -128,13 +131,17 @@ impl Node {
     pub(super) fn entomb(
         &mut self,
         id: &crate::EnvelopeId,
-        proof: Option<&AckProof>,
+        proof: Option<&Proof>,
         message: Option<MessageId>,
         postmark: Option<PostmarkRow>,
         forget: i64,
     ) -> Result<(), StoreError> {
-        let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
         self.tombstones += self.store.insert_tombstone(id, proof, message, postmark, forget)?;
+        self.bound_tombstones()
+    }
+
+    pub(super) fn bound_tombstones(&mut self) -> Result<(), StoreError> {
+        let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
         if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
             // In one sweep, so that a flood does not pay for each.
             self.tombstones -= self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;
@@ -149,5 +156,16 @@ impl Node {
                 session.push_held_ack(proof.ack().0);
             }
         }
+    }
+}
+
+/// How long what was created then still lives by the calendar, in milliseconds; negative where it is
+/// past. A clock that was never set knows nothing of calendars.
+pub(super) fn left_ms(now: Moment, created: Timestamp, lifetime_s: u32) -> i64 {
+    let life_ms = i64::from(lifetime_s) * 1000;
+    if now.wall.is_plausible() {
+        (created.0 as i64 + life_ms - now.wall.0 as i64).min(life_ms)
+    } else {
+        life_ms
     }
 }

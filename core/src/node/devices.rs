@@ -8,7 +8,7 @@ use crate::envelope::{Body, Letter, Priority, seal};
 use crate::event::Event;
 use crate::identity::Card;
 use crate::link::LinkId;
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, Proof, StoreError};
 use crate::time::Timestamp;
 
 /// A device's number is the upper part of its cards' and targets' numbers: a later device's are
@@ -58,6 +58,7 @@ impl Node {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Urgent,
             lifetime_s: self.config.lifetime_s,
             tag_mode: self.config.tag_mode,
@@ -76,7 +77,7 @@ impl Node {
                 let at = node.begin(now, Durability::Power)?;
                 if !node.is_superseded {
                     for message in node.store.undelivered(contact, MAX_RESEALED)? {
-                        if node.store.envelopes_of(message.id)?.len() < MAX_COPIES {
+                        if node.store.letters_of(message.id)?.len() < MAX_COPIES {
                             node.store.insert_unsealed(message.id, Priority::Normal)?;
                         }
                     }
@@ -95,10 +96,11 @@ impl Node {
         message: MessageId,
         from: Option<LinkId>,
     ) -> Result<(), StoreError> {
-        for sibling in self.store.envelopes_of(message)? {
+        for sibling in self.store.letters_of(message)? {
             let Some(proof) = self.store.own_ack(sibling.row)? else { continue };
             let forget = sibling.expires + super::acks::TOMBSTONE_SLACK_MS;
-            self.entomb(&sibling.id, Some(&proof), None, sibling.postmark, forget)?;
+            let buried = Proof::Letter(proof.clone());
+            self.entomb(&sibling.id, Some(&buried), None, sibling.postmark, forget)?;
             self.remove_envelope(&sibling)?;
             self.spread(&proof, from);
         }

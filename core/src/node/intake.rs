@@ -6,13 +6,15 @@ use super::{Fault, Node};
 use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
-use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Opened, Priority};
+use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened, Priority};
 use crate::event::Event;
 use crate::identity::{Protection, Suite};
+use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
-    Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Standing, SteadyMs, StoreError,
+    Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
+    StoreError,
 };
 use crate::time::DAY_MS;
 
@@ -44,6 +46,16 @@ impl Node {
         let proof = envelope.work_proof();
         self.check_gate(&proof)?;
         let id = envelope.id();
+        if let Some(fragment) = envelope.fragment() {
+            let piece = (fragment.body, fragment.number);
+            self.stop_fetching(piece, link);
+            let accepted = match self.knows_fragment(link, &id, piece)? {
+                true => Ok(()),
+                false => self.accept_new(now, link, age_s, &envelope, id),
+            };
+            self.fetch_more(link)?;
+            return accepted;
+        }
         self.wanted.remove(&id.head());
         if let Some(session) = self.links.get_mut(&link) {
             session.wished.remove(&id.head());
@@ -53,23 +65,60 @@ impl Node {
             return Ok(());
         }
         if let Some(tombstone) = self.store.tombstone(&id)? {
-            if let (Some(proof), Some(session)) = (tombstone.proof, self.links.get_mut(&link)) {
+            if let (Some(Proof::Letter(proof)), Some(session)) =
+                (tombstone.proof, self.links.get_mut(&link))
+            {
                 session.push_held_ack(proof.ack().0);
             }
             return Ok(());
         }
+        self.accept_new(now, link, age_s, &envelope, id)
+    }
+
+    /// A fragment that is here, or known to have arrived, is not taken again.
+    fn knows_fragment(
+        &mut self,
+        link: LinkId,
+        id: &EnvelopeId,
+        piece: Piece,
+    ) -> Result<bool, StoreError> {
+        if self.holdings.contains(piece) {
+            self.say_taken(link, id);
+            return Ok(true);
+        }
+        let release = self.store.release(piece.0.mark())?;
+        let ack = self.store.fragment_ack(piece.0, piece.1)?;
+        let Some(session) = self.links.get_mut(&link) else { return Ok(true) };
+        match (release, ack) {
+            (Some(Proof::Body(release)), _) => session.push_held_ack(release.secret()),
+            (_, Some(ack)) => session.bodies.push_ack(piece, ack),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What was never here.
+    fn accept_new(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        age_s: u32,
+        envelope: &Envelope<'_>,
+        id: EnvelopeId,
+    ) -> Result<(), Fault> {
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
-        if !is_acceptable(now, &envelope, age_s) {
+        if !is_acceptable(now, envelope, age_s) {
             return Ok(());
         }
-        let born = now.steady - believed_age_ms(now, &envelope, age_s);
+        let born = now.steady - believed_age_ms(now, envelope, age_s);
+        let proof = envelope.work_proof();
         let created = envelope.created();
         let (charge, is_late) = match self.assay(now, &proof, created, false)? {
             Assay::Paid(charge) => (charge, false),
             // A flood of strangers' mail must not keep out one's own.
-            Assay::Later if self.is_own(&envelope) => {
+            Assay::Later if self.is_own(envelope)? => {
                 match self.assay(now, &proof, created, true) {
                     Ok(Assay::Paid(charge)) => (charge, true),
                     // Where foreign mail is not even looked at, nothing may show.
@@ -79,21 +128,50 @@ impl Node {
             }
             Assay::Later => return Ok(()),
         };
-        if !self.may_charge(charge, bytes.len() as u64)? {
+        let size_bytes = envelope.as_bytes().len() as u64;
+        if !self.may_charge(charge, size_bytes)? {
             return Ok(());
         }
-        match self.open_own(now, &envelope)? {
+        if let Some(fragment) = envelope.fragment() {
+            let from = (id, born, charge.row);
+            return Ok(self.accept_fragment(now, link, envelope, from, fragment, is_late)?);
+        }
+        match self.open_own(now, envelope)? {
             Some(incoming) => {
                 let from = (id, born, charge.row);
-                let is_public = self.receive(now, link, &envelope, from, &incoming)?;
+                let is_public = self.receive(now, link, envelope, from, &incoming)?;
                 // From outside it is foreign mail: who would not have carried that says nothing.
-                if is_public && !is_late && self.has_room(bytes.len() as u64) {
+                if is_public && !is_late && self.has_room(size_bytes) {
                     self.say_taken(link, &id);
                     self.offer(&id, Some(link))?;
                 }
             }
             None if is_late => {}
-            None => self.carry(link, &envelope, id, born, charge.row)?,
+            None => self.carry(link, envelope, id, born, charge.row)?,
+        }
+        Ok(())
+    }
+
+    fn accept_fragment(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        envelope: &Envelope<'_>,
+        (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
+        fragment: Fragment,
+        is_late: bool,
+    ) -> Result<(), StoreError> {
+        if !self.collects(fragment.body.mark())? {
+            return if is_late { Ok(()) } else { self.carry(link, envelope, id, born, postmark) };
+        }
+        let is_public = !is_late && self.has_room(envelope.as_bytes().len() as u64);
+        let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
+        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
+        self.take_symbol(now, link, envelope, (row, expires))?;
+        // From outside it is foreign mail: who would not have carried that says nothing.
+        if is_public {
+            self.say_taken(link, &id);
+            self.offer_fragment((fragment.body, fragment.number), Some(link));
         }
         Ok(())
     }
@@ -120,7 +198,7 @@ impl Node {
         };
         self.turn(now, writer, lock, &opened)?;
         let protection = match lock {
-            Lock::Card { .. } if envelope.suite() == Suite::XWing => Protection::XWing,
+            Lock::Card { .. } if envelope.suite() == Some(Suite::XWing) => Protection::XWing,
             Lock::Card { .. } => Protection::CardSeed,
             Lock::Reply { protection, .. } => protection,
         };
@@ -136,13 +214,11 @@ impl Node {
         (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
         incoming: &Incoming,
     ) -> Result<bool, StoreError> {
-        self.store_message(now, incoming)?;
+        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
+        self.store_message(now, link, incoming, expires)?;
         let Incoming { opened, writer, .. } = incoming;
         let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
-        // Mail with little time left is acknowledged while that still helps.
-        let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
-        let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
-        let release = now.steady + delay_ms.min(left_ms / 2);
+        let release = self.release_time(now, expires);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
         if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(*writer)) {
@@ -152,7 +228,19 @@ impl Node {
         Ok(true)
     }
 
-    fn store_message(&mut self, now: Moment, incoming: &Incoming) -> Result<(), StoreError> {
+    /// When an acknowledgement goes out. Of mail with little time left, while that still helps.
+    pub(super) fn release_time(&mut self, now: Moment, expires: SteadyMs) -> SteadyMs {
+        let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
+        now.steady + delay_ms.min((expires - now.steady) / 2)
+    }
+
+    fn store_message(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        incoming: &Incoming,
+        expires: SteadyMs,
+    ) -> Result<(), StoreError> {
         let &Incoming { ref opened, writer, protection } = incoming;
         if let Body::Read(uuids) = &opened.body {
             for uuid in uuids {
@@ -180,12 +268,19 @@ impl Node {
         };
         if let Some(message) = self.store.insert_message(&new)? {
             let contact = self.store.contact(writer)?;
-            let is_loud = contact.is_some_and(|c| c.relation == Relation::Accepted && !c.muted);
+            let is_accepted = contact.as_ref().is_some_and(|c| c.relation == Relation::Accepted);
+            let is_loud = is_accepted && contact.is_some_and(|contact| !contact.muted);
             self.events.push_back(if is_loud {
                 Event::Received { message, contact: writer }
             } else {
                 Event::ReceivedQuietly { message, contact: writer }
             });
+            if let (Body::Attachment { size_bytes, .. }, Some(manifest)) =
+                (&opened.body, &opened.manifest)
+                && is_accepted
+            {
+                self.expect_attachment(now, link, message, manifest, (*size_bytes, expires))?;
+            }
         }
         Ok(())
     }
@@ -205,7 +300,30 @@ impl Node {
         }
         self.keep(envelope, id, Standing::Foreign, born, None, Some(postmark))?;
         self.say_taken(link, &id);
-        self.offer(&id, Some(link))
+        match envelope.fragment() {
+            Some(fragment) => {
+                self.offer_fragment((fragment.body, fragment.number), Some(link));
+                Ok(())
+            }
+            None => self.offer(&id, Some(link)),
+        }
+    }
+
+    /// Whether room for it could be made.
+    pub(super) fn would_make_room(
+        &self,
+        size_bytes: u64,
+        priority: Priority,
+        expires: SteadyMs,
+    ) -> Result<bool, StoreError> {
+        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
+            return Ok(false);
+        }
+        if self.has_room(size_bytes) {
+            return Ok(true);
+        }
+        let least = self.store.least_useful_envelope()?;
+        Ok(least.is_some_and(|least| routing::may_replace((priority as u8, expires), &least)))
     }
 
     fn make_room(
@@ -251,8 +369,12 @@ impl Node {
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             message,
             postmark,
+            fragment: envelope.fragment(),
             bytes: envelope.as_bytes(),
         };
+        if let Some(fragment) = new.fragment {
+            self.holdings.insert(fragment, envelope, new.expires);
+        }
         if standing == Standing::Foreign {
             self.foreign_envelopes += 1;
             self.foreign_bytes += new.bytes.len() as u64;

@@ -107,11 +107,14 @@ impl Node {
     }
 
     /// Whether the hint of one's own live targets is on it: cheap, and nobody outside can tell.
-    pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> bool {
+    pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> Result<bool, StoreError> {
+        if let Some(fragment) = envelope.fragment() {
+            return self.collects(fragment.body.mark());
+        }
         let (digest, hint) = (envelope.hint_digest(), envelope.hint());
         let cards = self.cards.iter().map(|(_, secret)| secret);
         let replies = self.replies.values().flatten().map(|reply| &reply.secret);
-        cards.chain(replies).any(|secret| secret.recognises_hint(&digest, hint))
+        Ok(cards.chain(replies).any(|secret| secret.recognises_hint(&digest, hint)))
     }
 
     /// A message from `writer` has been opened: the ratchet turns.

@@ -4,7 +4,9 @@ use super::Node;
 use super::ratchet::{self, Aim};
 use crate::chat::{ContactId, Message, MessageId, Relation, SendError, State};
 use crate::clock::Moment;
-use crate::envelope::{AckProof, Body, Envelope, Letter, Postmark, Priority, Sealed, seal};
+use crate::envelope::{
+    AckProof, Body, Envelope, Letter, Manifest, Postmark, Priority, Sealed, seal,
+};
 use crate::event::Event;
 use crate::identity::{Card, Protection, ReplyTarget};
 use crate::link::LinkId;
@@ -53,7 +55,7 @@ impl Node {
         let ready = self.postmark_for(now, to)?;
         // Without one this only finds out whether the message can be sealed at all.
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
-        let composed = self.compose(now, to, uuid, body, priority, &postmark)?;
+        let composed = self.compose(now, to, uuid, body, priority, &postmark, None)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
@@ -89,6 +91,7 @@ impl Node {
         body: &Body,
         priority: Priority,
         postmark: &Postmark,
+        manifest: Option<&Manifest>,
     ) -> Result<Composed, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
         if contact.relation != Relation::Accepted {
@@ -112,6 +115,7 @@ impl Node {
             reply: Some(&reply),
             statements: &statements,
             previous: aim.previous,
+            manifest,
             priority,
             lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
             tag_mode: self.config.tag_mode,

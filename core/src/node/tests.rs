@@ -8,6 +8,7 @@ use crate::envelope::{
 use crate::identity::{Suite, TargetSecret};
 use crate::link::frame::{Frame, Hello};
 use crate::link::{CloseReason, CostClass, LinkInfo, Noise, Role};
+use crate::store::Proof;
 use crate::time::DAY_MS;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -104,6 +105,7 @@ impl Scene {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s,
             tag_mode: TagMode::Hidden,
@@ -253,7 +255,8 @@ fn no_one_poisons_the_proofs_that_are_passed_on() {
     proof.0[120] ^= 1; // the postmark's signature
     scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
     let tombstone = scene.node.store.tombstone(&sealed.id).unwrap().unwrap();
-    assert_eq!(tombstone.proof.unwrap().verify(), Some(sealed.id));
+    let Some(Proof::Letter(proof)) = tombstone.proof else { panic!("a letter's proof") };
+    assert_eq!(proof.verify(), Some(sealed.id));
 }
 
 #[test]

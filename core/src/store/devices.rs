@@ -119,10 +119,20 @@ impl Store {
     }
 
     /// The envelopes that carry a message.
-    pub(crate) fn envelopes_of(&self, message: MessageId) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{} WHERE message = ?1 ORDER BY row", envelopes::COLUMNS);
+    /// Fragments of its attachment not among them.
+    pub(crate) fn letters_of(&self, message: MessageId) -> Result<Vec<Carried>, StoreError> {
+        let sql =
+            format!("{} WHERE message = ?1 AND body IS NULL ORDER BY row", envelopes::COLUMNS);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([message.0], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether anything of an own message is still on board.
+    pub(crate) fn is_under_way(&self, message: MessageId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM envelopes WHERE message = ?1)
+             OR EXISTS (SELECT 1 FROM attachment_symbols WHERE message = ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([message.0], |row| row.get(0))?)
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Concrete and synchronous. In-memory SQLite is its test double.
 
+mod attachments;
 mod contacts;
 mod devices;
 mod envelopes;
+mod fragments;
 mod messages;
 mod own;
 mod postmarks;
@@ -13,12 +15,14 @@ mod targets;
 mod tombstones;
 mod trust;
 
+pub(crate) use attachments::Attachment;
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
+pub(crate) use tombstones::Proof;
 
 use crate::vault::StoreKey;
 use data_encoding::HEXLOWER;
@@ -111,6 +115,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_vault.sql"),
     include_str!("migrations/005_postmarks.sql"),
+    include_str!("migrations/008_fragments.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

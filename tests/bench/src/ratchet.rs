@@ -166,6 +166,7 @@ impl Pair {
             reply: reply.as_ref(),
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
             tag_mode: TagMode::Hidden,

@@ -101,6 +101,7 @@ impl Ours {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
             tag_mode: TagMode::Hidden,

@@ -4,6 +4,7 @@ use super::*;
 use crate::chat::SendError;
 use crate::link::LinkId;
 use crate::node::tests::simulated;
+use crate::store::Proof;
 use crate::time::DAY_MS;
 use crate::{Event, Identity, Priority};
 use rand_chacha::ChaCha20Rng;
@@ -56,8 +57,9 @@ fn carry(now: Timestamp, from: &mut Node, to: &mut Node) {
     let acks = to.store.due_acks(i64::MAX).unwrap();
     to.commit().unwrap();
     let moment = from.begin(now, Durability::Process).unwrap();
-    for ack in acks {
-        from.apply_ack(moment, NO_LINK, ack.ack().0).unwrap();
+    for (_, proof) in acks {
+        let Proof::Letter(proof) = proof else { panic!("only letters were sent") };
+        from.apply_ack(moment, NO_LINK, proof.ack().0).unwrap();
     }
     from.commit().unwrap();
     for node in [from, to] {
@@ -113,7 +115,7 @@ fn a_restored_device_goes_on_where_the_lost_one_stopped() {
     assert!(texts(&again).contains(&(false, "to the lost device".into(), State::Received)));
     assert_eq!(bob.message(lost).unwrap().unwrap().state, State::Delivered);
     // The acknowledgement of the second envelope has recalled the first.
-    assert!(bob.store.envelopes_of(lost).unwrap().is_empty());
+    assert!(bob.store.letters_of(lost).unwrap().is_empty());
     let to_bob = again.contacts().unwrap()[0].id;
     say(&mut again, LATER, to_bob, "here I am");
     carry(LATER, &mut again, &mut bob);
