@@ -12,7 +12,8 @@ pub use ack::{Ack, AckProof};
 pub(crate) use body::BETWEEN_ENGINES;
 pub use body::{Body, BodyError, MAX_CONTENT_TYPE_BYTES};
 pub use format::{
-    Commitment, Envelope, EnvelopeId, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
+    Commitment, Envelope, EnvelopeId, Hint, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S,
+    Priority,
 };
 pub use open::{Opened, open};
 pub use postmark::Postmark;

@@ -81,37 +81,39 @@ impl Node {
         self.store.set_refresh(contact, None)
     }
 
-    /// Tries every live target: one short MAC each.
+    /// Tries every live target of the envelope's suite: one short MAC each.
     pub(super) fn unlock(&self, envelope: &Envelope<'_>) -> Option<(Opened, Lock)> {
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let try_one = |secret: &TargetSecret| {
-            let is_ours = secret.recognises_hint(&digest, hint);
-            is_ours.then(|| self.identities().find_map(|me| open(envelope, secret, &me))).flatten()
-        };
-        let by_card = self.cards.iter().find_map(|(card, secret)| {
-            let lock = Lock::Card { sequence: card.sequence(), issued: card.issued() };
-            Some((try_one(secret)?, lock))
-        });
-        by_card.or_else(|| {
-            self.replies.values().flatten().find_map(|reply| {
-                let target = reply.secret.target();
-                let lock = Lock::Reply {
-                    contact: reply.contact,
-                    counter: target.counter,
-                    protection: offer(&reply.secret, reply.is_post_quantum).protection(),
-                    issued: reply.issued,
-                };
-                Some((try_one(&reply.secret)?, lock))
-            })
+        self.marked(envelope).find_map(|(secret, lock)| {
+            let opened = self.identities().find_map(|me| open(envelope, secret, &me))?;
+            Some((opened, lock))
         })
     }
 
     /// Whether the hint of one's own live targets is on it: cheap, and nobody outside can tell.
     pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> bool {
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let cards = self.cards.iter().map(|(_, secret)| secret);
-        let replies = self.replies.values().flatten().map(|reply| &reply.secret);
-        cards.chain(replies).any(|secret| secret.recognises_hint(&digest, hint))
+        self.marked(envelope).next().is_some()
+    }
+
+    /// The own targets whose hint is on the envelope: none, of nearly all that comes by. So nothing
+    /// is done for a target before its MAC but to read its key.
+    fn marked(&self, envelope: &Envelope<'_>) -> impl Iterator<Item = (&TargetSecret, Lock)> {
+        let hint = envelope.hint();
+        let cards = self.cards.iter().filter(move |(_, secret)| secret.recognises(&hint));
+        let replies = self.replies.values().flatten();
+        let replies = replies.filter(move |reply| reply.secret.recognises(&hint));
+        let by_card = cards.map(|(card, secret)| {
+            (secret, Lock::Card { sequence: card.sequence(), issued: card.issued() })
+        });
+        let by_reply = replies.map(|reply| {
+            let lock = Lock::Reply {
+                contact: reply.contact,
+                counter: reply.secret.target().counter,
+                protection: offer(&reply.secret, reply.is_post_quantum).protection(),
+                issued: reply.issued,
+            };
+            (&reply.secret, lock)
+        });
+        by_card.chain(by_reply)
     }
 
     /// A message from `writer` has been opened: the ratchet turns.
