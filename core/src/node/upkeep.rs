@@ -65,7 +65,7 @@ impl Node {
 
     fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
         for envelope in self.store.expired_envelopes(now.steady)? {
-            let forget = envelope.expires + TOMBSTONE_SLACK_MS;
+            let forget = self.certain_end(now, &envelope)? + TOMBSTONE_SLACK_MS;
             self.entomb(&envelope.id, None, envelope.message, envelope.postmark, forget)?;
             self.remove_envelope(&envelope)?;
             if let Some(message) = envelope.message

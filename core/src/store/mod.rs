@@ -19,6 +19,7 @@ pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
+pub(crate) use tombstones::Tombstone;
 
 use crate::vault::StoreKey;
 use data_encoding::HEXLOWER;

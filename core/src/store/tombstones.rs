@@ -12,6 +12,7 @@ pub(crate) struct Tombstone {
     pub(crate) proof: Option<AckProof>,
     /// The own message that an expired one carried.
     pub(crate) message: Option<MessageId>,
+    pub(crate) forget: SteadyMs,
 }
 
 impl Store {
@@ -54,22 +55,27 @@ impl Store {
         low: [u8; 32],
         high: [u8; 32],
     ) -> Result<Option<Tombstone>, StoreError> {
-        let sql = "SELECT proof, message FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+        let sql = "SELECT proof, message, forget_steady FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let tombstone = statement.query_row((low, high), |row| {
             Ok(Tombstone {
                 proof: row.get::<_, Option<[u8; AckProof::LEN]>>(0)?.map(AckProof),
                 message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+                forget: row.get(2)?,
             })
         });
         Ok(tombstone.optional()?)
     }
 
-    /// All ids, and whether each was acknowledged.
-    pub(crate) fn tombstone_ids(&self) -> Result<Vec<([u8; 32], bool)>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT id, proof IS NOT NULL FROM tombstones")?;
-        let rows = statement.query_map([], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
+    /// The ids of all that were acknowledged, or are forgotten by then; and which of the two.
+    pub(crate) fn tombstone_ids(
+        &self,
+        forgotten_by: SteadyMs,
+    ) -> Result<Vec<([u8; 32], bool)>, StoreError> {
+        let sql = "SELECT id, proof IS NOT NULL FROM tombstones
+             WHERE proof IS NOT NULL OR forget_steady <= ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([forgotten_by], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
