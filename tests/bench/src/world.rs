@@ -135,10 +135,13 @@ pub(crate) struct Reconciliation {
 pub(crate) fn connect(nodes: [&mut Node; 2], link: LinkId, dialler: usize) {
     for (side, node) in nodes.into_iter().enumerate() {
         let role = if side == dialler { Role::Initiator } else { Role::Responder };
-        let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: MAX_FRAME_BYTES };
-        node.handle_link_up(START, link, info).expect("the store works");
+        node.handle_link_up(START, link, link_info(role)).expect("the store works");
         node.commit().expect("the store works");
     }
+}
+
+pub(crate) fn link_info(role: Role) -> LinkInfo {
+    LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: MAX_FRAME_BYTES }
 }
 
 pub(crate) fn cut(nodes: [&mut Node; 2], link: LinkId) {
