@@ -187,7 +187,7 @@ impl Node {
         is_rotation(statement) && statement.subjects().all(|key| ends(&key))
     }
 
-    fn take_words(
+    pub(super) fn take_words(
         &mut self,
         now: Timestamp,
         words: &RecoveryWords,

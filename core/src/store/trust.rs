@@ -92,6 +92,42 @@ impl Store {
         Ok(verified)
     }
 
+    /// Where trust in a contact begins that a backup brings.
+    pub(crate) fn set_trust(
+        &self,
+        id: ContactId,
+        root: &Identity,
+        recovery: Option<&Identity>,
+        verified_key: Option<&Identity>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE contacts SET root = ?2, recovery = ?3, verified_key = ?4 WHERE id = ?1";
+        let bytes = |key: Option<&Identity>| key.map(|key| *key.as_bytes());
+        self.connection
+            .execute(sql, (id.0, root.as_bytes(), bytes(recovery), bytes(verified_key)))?;
+        Ok(())
+    }
+
+    /// A key that once was the contact's: it is nobody else's, and nothing by it is taken.
+    pub(crate) fn insert_former_key(
+        &self,
+        id: ContactId,
+        key: &Identity,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO contact_keys VALUES (?1, ?2, ?3)";
+        self.connection.execute(sql, (key.as_bytes(), id.0, SteadyMs::MIN))?;
+        Ok(())
+    }
+
+    /// As [`Store::set_lineage`], of a contact that a backup brings: what former keys signed is not
+    /// on its way to this device.
+    pub(crate) fn restore_lineage(
+        &self,
+        id: ContactId,
+        lineage: &Lineage,
+    ) -> Result<(), StoreError> {
+        self.set_lineage(id, lineage, SteadyMs::MIN).map(drop)
+    }
+
     /// All keys that ever were the contact's.
     pub(crate) fn contact_keys(&self, id: ContactId) -> Result<Vec<Identity>, StoreError> {
         let sql = "SELECT identity FROM contact_keys WHERE contact = ?1";
