@@ -143,12 +143,17 @@ fn a_backup_brings_a_lost_profile_back() {
     assert_eq!(again.fails(&["id"]).0, 3);
     let (code, error) = failure(&with_words(&bob, &words(), &restore));
     assert!(code == 1 && error.contains("there is a profile"), "{error}");
+    let card = alice.dir().join("card");
+    std::fs::write(&card, bob.link()).unwrap();
+    let foreign = ["backup", "restore", card.to_str().unwrap()];
+    let (code, error) = failure(&with_words(&again, &words(), &foreign));
+    assert!(code == 2 && error.contains("no Footpost backup"), "{error}");
     let whole = std::fs::read(file).unwrap();
     let cut = alice.dir().join("cut");
     std::fs::write(&cut, &whole[..whole.len() - 9]).unwrap();
     let (code, error) =
         failure(&with_words(&again, &words(), &["backup", "restore", cut.to_str().unwrap()]));
-    assert_eq!(code, 2, "{error}");
+    assert!(code == 2 && error.contains("damaged or cut short"), "{error}");
     assert_eq!(again.fails(&["id"]).0, 3);
 
     assert!(with_words(&again, &words(), &restore).status.success());
