@@ -217,6 +217,13 @@ impl Node {
             let priority = if owes_statement { Priority::Urgent } else { Priority::Low };
             match self.send(now, contact, &Body::Refresh, priority) {
                 Err(SendError::Store(error)) => return Err(error),
+                // Nobody acknowledges the news of an end: it is told again as long as there is a
+                // target.
+                Ok(_) if self.has_ended() => {
+                    let again = steady + i64::from(self.config.lifetime_s) * 1000;
+                    self.store.set_refresh(contact, None)?;
+                    self.store.set_refresh(contact, Some(again))?;
+                }
                 // Sealed, waiting for a postmark, or nobody to seal to: once is enough, and their next
                 // message will bring a new chance.
                 Ok(_) | Err(_) => self.store.set_refresh(contact, None)?,

@@ -112,6 +112,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_vault.sql"),
     include_str!("migrations/005_postmarks.sql"),
+    include_str!("migrations/007_settlements.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.
