@@ -140,8 +140,16 @@ pub(crate) enum IdentityCommand {
     #[command(after_help = "JSON: link, address, name, expires_ms")]
     Rotate(IdentityRotate),
     /// Revoke your key with the recovery words (from standard input), and go on under a new one
-    #[command(after_help = "JSON: link, address, name, expires_ms")]
-    Revoke,
+    #[command(after_help = "JSON: link, address, name, expires_ms; without a successor: revoked")]
+    Revoke(IdentityRevoke),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IdentityRevoke {
+    /// Go on under no key: contacts stop sealing to you and hear you no more, and every conversation
+    /// ends until you name a successor (revoke again without this) or hand out a new profile's card
+    #[arg(long)]
+    pub(crate) no_successor: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -222,8 +230,7 @@ pub(crate) enum VaultCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
-    /// Write identity, contacts and messages to a new file, sealed under the recovery words; no
-    /// node may run meanwhile
+    /// Write identity, contacts and messages to a new file, sealed under the recovery words
     #[command(after_help = "JSON: file, size_bytes")]
     Create(BackupFile),
     /// Make a new profile from a backup; it takes over from the device before, which stops

@@ -46,7 +46,9 @@ fn perform(args: Args) -> Result<(), Failure> {
             IdentityCommand::Rotate(rotate) => {
                 commands::identity::rotate(&profile()?, &rotate, out)
             }
-            IdentityCommand::Revoke => commands::identity::revoke(&profile()?, out),
+            IdentityCommand::Revoke(revoke) => {
+                commands::identity::revoke(&profile()?, &revoke, out)
+            }
         },
         Command::Contact { command } => match command {
             ContactCommand::Add(add) => commands::contact::add(&profile()?, &add, out),

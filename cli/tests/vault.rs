@@ -120,6 +120,22 @@ fn a_backup_brings_a_lost_profile_back() {
     // Never over another file.
     assert_eq!(failure(&with_words(&alice, &words(), &create)).0, 1);
 
+    // A running node makes one as well, in the directory where the command was given.
+    let node = alice.run(None);
+    let beside = |words: &str| {
+        let mut create = alice.command(&["backup", "create", "live"]);
+        create.current_dir(alice.dir()).env("FOOTPOST_WORDS", words).output().unwrap()
+    };
+    let (code, error) = failure(&beside("abandon ship"));
+    assert!(code == 2 && error.contains("these are 2 words"), "{error}");
+    assert!(beside(&words()).status.success());
+    let live = alice.dir().join("live");
+    assert_eq!(mode(&live), 0o600);
+    let (code, error) = failure(&beside(&words()));
+    assert!(code == 1 && error.contains("cannot make"), "{error}");
+    drop(node);
+    let file = live.to_str().unwrap();
+
     let restore = ["backup", "restore", file];
     let other = format!("{}vote", "zoo ".repeat(23));
     let (code, error) = failure(&with_words(&again, &other, &restore));
@@ -127,12 +143,17 @@ fn a_backup_brings_a_lost_profile_back() {
     assert_eq!(again.fails(&["id"]).0, 3);
     let (code, error) = failure(&with_words(&bob, &words(), &restore));
     assert!(code == 1 && error.contains("there is a profile"), "{error}");
+    let card = alice.dir().join("card");
+    std::fs::write(&card, bob.link()).unwrap();
+    let foreign = ["backup", "restore", card.to_str().unwrap()];
+    let (code, error) = failure(&with_words(&again, &words(), &foreign));
+    assert!(code == 2 && error.contains("no Footpost backup"), "{error}");
     let whole = std::fs::read(file).unwrap();
     let cut = alice.dir().join("cut");
     std::fs::write(&cut, &whole[..whole.len() - 9]).unwrap();
     let (code, error) =
         failure(&with_words(&again, &words(), &["backup", "restore", cut.to_str().unwrap()]));
-    assert_eq!(code, 2, "{error}");
+    assert!(code == 2 && error.contains("damaged or cut short"), "{error}");
     assert_eq!(again.fails(&["id"]).0, 3);
 
     assert!(with_words(&again, &words(), &restore).status.success());

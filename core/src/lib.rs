@@ -39,7 +39,7 @@ pub use chat::{
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError, MIN_FRAGMENT_BYTES};
 pub use envelope::{
-    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
+    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Hint, Letter,
     MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
     MIN_LIFETIME_S, Manifest, Minting, Opened, Postmark, Previous, Priority, SealError, Sealed,
     TagMode, Work, WorkProof, Workbench, open, seal,

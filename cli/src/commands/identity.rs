@@ -2,7 +2,7 @@
 
 use super::read_text;
 use crate::{
-    args::{IdentityRotate, IdentityWords},
+    args::{IdentityRevoke, IdentityRotate, IdentityWords},
     control::{Client, Reply, Request, misunderstood},
     failure::Failure,
     output::{Output, is_terminal},
@@ -43,9 +43,26 @@ pub(crate) fn rotate(profile: &Profile, args: &IdentityRotate, out: Output) -> R
     renew(profile, Request::Rotate { words }, out)
 }
 
-pub(crate) fn revoke(profile: &Profile, out: Output) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct Revoked {
+    revoked: String,
+}
+
+pub(crate) fn revoke(profile: &Profile, args: &IdentityRevoke, out: Output) -> Result<(), Failure> {
     profile.check()?;
     let words = read_words(out)?;
+    if args.no_successor {
+        let Reply::Card(card) = Client::reach(profile)?.ask(Request::End { words })? else {
+            return Err(misunderstood());
+        };
+        return out.fact(&Revoked { revoked: card.address }, |gone| {
+            format!(
+                "Revoked  {}\n\nYour contacts are told as they are met, and hear you no more. Keep \
+                 the node running until then.",
+                gone.revoked
+            )
+        });
+    }
     renew(profile, Request::Revoke { words }, out)
 }
 

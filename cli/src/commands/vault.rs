@@ -17,7 +17,7 @@ struct Changed {
 pub(crate) fn passphrase(profile: &Profile, out: Output) -> Result<(), Failure> {
     profile.check()?;
     if control::is_running(profile)? {
-        let message = "a node runs on this profile: stop it first";
+        let message = "a node runs on this profile and uses its vault: stop it first";
         return Err(Failure::new(Exit::Profile, message));
     }
     let mut vault = profile.vault()?;

@@ -7,7 +7,7 @@ use footpost_core::{
     Relation, Role, State, Suite, Traffic,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 /// The longest line either way, in bytes. A page of messages stays below.
 pub(crate) const MAX_LINE_BYTES: u64 = 1024 * 1024;
@@ -52,6 +52,15 @@ pub(crate) enum Request {
     /// Revoke the key with the words, and go on as its successor.
     Revoke {
         words: String,
+    },
+    /// Revoke the key with the words, without a successor.
+    End {
+        words: String,
+    },
+    /// Write a backup, sealed under the words, to a new file at this absolute path.
+    BackUp {
+        words: String,
+        file: PathBuf,
     },
     Send {
         to: String,
@@ -137,6 +146,9 @@ pub(crate) enum Reply {
     Status(StatusView),
     Carried {
         envelopes: Vec<CarriedView>,
+    },
+    BackedUp {
+        size_bytes: u64,
     },
     Changed,
     Failed(Failure),

@@ -137,6 +137,9 @@ pub enum SendError {
     /// The identity lives on a later device.
     #[error("this profile was restored on another device: go on there")]
     Superseded,
+    /// One's own identity was revoked, and none took its place.
+    #[error("this identity is revoked: name a successor with the recovery words, or begin anew")]
+    Ended,
     /// It cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

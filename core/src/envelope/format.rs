@@ -202,14 +202,10 @@ impl<'a> Envelope<'a> {
         WorkProof::new(&self.postmark_key(), self.created().day(), self.array(WORK_NONCE))
     }
 
-    pub(crate) fn hint(&self) -> [u8; 8] {
-        self.array(HINT)
-    }
-
-    /// What the hint's MAC covers: the hash of the header with the hint zeroed. Hashed once, then
-    /// tried under the key of every target.
-    pub(crate) fn hint_digest(&self) -> [u8; 32] {
-        hint_digest(self.header())
+    /// By what its recipient recognises it.
+    pub fn hint(&self) -> Hint {
+        let digest = hint_digest(self.header());
+        Hint { suite: self.suite, mac: self.array(HINT), digest }
     }
 
     pub(super) fn header(&self) -> &'a [u8] {
@@ -257,6 +253,16 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// An envelope's hint, and what the hint covers: the header is hashed once, then the MAC tried under
+/// the key of every target. See [`crate::TargetSecret::recognises`].
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    /// None of a fragment: no target's.
+    pub(super) suite: Option<Suite>,
+    pub(super) mac: [u8; 8],
+    pub(super) digest: [u8; 32],
+}
+
 impl fmt::Debug for Envelope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Envelope({:?}, {} bytes)", self.suite, self.bytes.len())
@@ -267,6 +273,7 @@ fn encapsulation_len(suite: Option<Suite>) -> usize {
     suite.map_or(0, Suite::encapsulation_len)
 }
 
+/// The hash of the header with the hint zeroed.
 pub(super) fn hint_digest(header: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(&header[..HINT.start])

@@ -15,7 +15,8 @@ pub(crate) use body::BETWEEN_ENGINES;
 pub use body::{Body, BodyError, MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES};
 pub(crate) use coding::Layout;
 pub use format::{
-    Commitment, Envelope, EnvelopeId, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
+    Commitment, Envelope, EnvelopeId, Hint, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S,
+    Priority,
 };
 pub use fragment::Manifest;
 pub(crate) use fragment::{

@@ -4,7 +4,7 @@ use super::seal::{
     PART_BODY, PART_CARD, PART_MANIFEST, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS,
 };
 use super::{
-    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, Manifest, PSK_ID, Previous,
+    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, Hint, Manifest, PSK_ID, Previous,
     auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
@@ -17,7 +17,6 @@ use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable, HpkeError, Kem, OpModeR, PskBundle};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A message out of its envelope: who wrote it is proven.
@@ -46,14 +45,10 @@ pub struct Opened {
 }
 
 impl TargetSecret {
-    /// Whether the envelope's hint says that it was sealed to this target.
-    pub fn recognises(&self, envelope: &Envelope<'_>) -> bool {
-        self.recognises_hint(&envelope.hint_digest(), envelope.hint())
-    }
-
-    /// The same for many targets, with the header hashed once: one short MAC each.
-    pub(crate) fn recognises_hint(&self, digest: &[u8; 32], hint: [u8; 8]) -> bool {
-        self.hint_key.hint(digest).ct_eq(&hint).into()
+    /// Whether the hint says that its envelope was sealed to this target: one short MAC, and none
+    /// where the suites differ.
+    pub fn recognises(&self, hint: &Hint) -> bool {
+        hint.suite == Some(self.target.suite) && self.hint_key.hint(&hint.digest) == hint.mac
     }
 }
 

@@ -279,7 +279,7 @@ fn plaintext(letter: &Letter<'_>, now: Timestamp, auth: &[u8; 32]) -> Vec<u8> {
 
 /// Padmé (Nikitin et al., PETS 2019): lengths keep O(log log n) bits, at 12 % cost at most, above a
 /// floor that makes all short texts equal.
-fn padded_len(len: usize) -> usize {
+pub(super) fn padded_len(len: usize) -> usize {
     if len <= SMALLEST_BUCKET {
         return SMALLEST_BUCKET;
     }

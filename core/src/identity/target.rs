@@ -294,7 +294,7 @@ impl fmt::Debug for TargetSecret {
 pub(crate) struct HintKey([u8; 16]);
 
 impl HintKey {
-    /// SipHash-2-4 (Aumasson and Bernstein, 2012) of what [`crate::envelope::Envelope::hint_digest`] gives:
+    /// SipHash-2-4 (Aumasson and Bernstein, 2012) of what [`crate::envelope::Hint`] gives:
     /// as long as the hint, and tried under every live target's key, for every envelope that
     /// comes by.
     pub(crate) fn hint(&self, digest: &[u8; 32]) -> [u8; 8] {

@@ -7,7 +7,7 @@ use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
-use crate::store::{Carried, Durability, PostmarkRow, Proof, Standing, StoreError};
+use crate::store::{Carried, Durability, PostmarkRow, Proof, Standing, SteadyMs, StoreError, Tombstone};
 use crate::time::Timestamp;
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
@@ -149,6 +149,27 @@ impl Node {
         Ok(())
     }
 
+    /// When an envelope whose age ran out here has ended beyond doubt. An age is a carrier's word: by
+    /// the calendar it is over when that says so, and where there is none once a whole lifetime more
+    /// has passed.
+    pub(super) fn certain_end(
+        &self,
+        now: Moment,
+        expired: &Carried,
+    ) -> Result<SteadyMs, StoreError> {
+        let foreign = expired.standing == Standing::Foreign;
+        let bytes = if foreign { self.store.envelope_bytes(expired.row)? } else { None };
+        let Some(bytes) = bytes else { return Ok(expired.expires) };
+        let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+        let (created, life_ms) = (envelope.created(), i64::from(envelope.lifetime_s()) * 1000);
+        let latest = expired.expires + life_ms;
+        if !now.wall.is_plausible() || !created.is_plausible() {
+            return Ok(latest);
+        }
+        let left_ms = created.0 as i64 + life_ms - now.wall.0 as i64;
+        Ok((now.steady + left_ms).clamp(expired.expires, latest))
+    }
+
     /// `r` is enough for those who hold the envelope; others learn of it when they reconcile.
     pub(super) fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
         for (link, session) in &mut self.links {
@@ -168,4 +189,10 @@ pub(super) fn left_ms(now: Moment, created: Timestamp, lifetime_s: u32) -> i64 {
     } else {
         life_ms
     }
+}
+
+/// Whether a copy of what lies there is refused: it is acknowledged, or is over beyond doubt. Before
+/// that the tombstone is charged to its postmark, and no more.
+pub(super) fn bars(tombstone: &Tombstone, now: SteadyMs) -> bool {
+    tombstone.proof.is_some() || tombstone.forget <= now + TOMBSTONE_SLACK_MS
 }

@@ -1,5 +1,6 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
+use super::acks::bars;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
 use super::{Fault, Node};
@@ -64,7 +65,7 @@ impl Node {
             self.say_taken(link, &id);
             return Ok(());
         }
-        if let Some(tombstone) = self.store.tombstone(&id)? {
+        if let Some(tombstone) = self.store.tombstone(&id)?.filter(|it| bars(it, now.steady)) {
             if let (Some(Proof::Letter(proof)), Some(session)) =
                 (tombstone.proof, self.links.get_mut(&link))
             {

@@ -1,5 +1,6 @@
 //! Links: from the first handshake message to the last frame.
 
+use super::acks::{TOMBSTONE_SLACK_MS, bars};
 use super::fragments::push_news;
 use super::{Fault, Node};
 use crate::chat::{ContactId, Relation};
@@ -265,8 +266,8 @@ impl Node {
     }
 
     /// All that is reconciled: envelopes by their ids, acknowledgements as what ends them; and what
-    /// is never wanted again.
-    fn items(&mut self, link: LinkId) -> Result<Items, StoreError> {
+    /// is never wanted again: see [`bars`].
+    pub(super) fn items(&mut self, link: LinkId) -> Result<Items, StoreError> {
         let mut held = self.store.letter_ids()?;
         let bodies = self.holdings.items();
         held.extend(bodies.keys());
@@ -274,7 +275,9 @@ impl Node {
             session.bodies.items = bodies;
         }
         let mut unwanted = Vec::new();
-        for (id, is_acknowledged) in self.store.tombstone_ids()? {
+        for (id, is_acknowledged) in
+            self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)?
+        {
             unwanted.push(id);
             if is_acknowledged {
                 held.push(end_of(id));
@@ -384,7 +387,8 @@ impl Node {
             if self.store.envelope_by_head(head)?.is_some() {
                 continue;
             }
-            let tombstone = self.store.tombstone_by_head(head)?;
+            let now = self.clock.steady();
+            let tombstone = self.store.tombstone_by_head(head)?.filter(|it| bars(it, now));
             let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
             if let Some(tombstone) = tombstone {
                 if let Some(Proof::Letter(proof)) = tombstone.proof {

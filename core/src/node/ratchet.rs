@@ -81,40 +81,42 @@ impl Node {
         self.store.set_refresh(contact, None)
     }
 
-    /// Tries every live target: one short MAC each.
+    /// Tries every live target of the envelope's suite: one short MAC each.
     pub(super) fn unlock(&self, envelope: &Envelope<'_>) -> Option<(Opened, Lock)> {
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let try_one = |secret: &TargetSecret| {
-            let is_ours = secret.recognises_hint(&digest, hint);
-            is_ours.then(|| self.identities().find_map(|me| open(envelope, secret, &me))).flatten()
-        };
-        let by_card = self.cards.iter().find_map(|(card, secret)| {
-            let lock = Lock::Card { sequence: card.sequence(), issued: card.issued() };
-            Some((try_one(secret)?, lock))
-        });
-        by_card.or_else(|| {
-            self.replies.values().flatten().find_map(|reply| {
-                let target = reply.secret.target();
-                let lock = Lock::Reply {
-                    contact: reply.contact,
-                    counter: target.counter,
-                    protection: offer(&reply.secret, reply.is_post_quantum).protection(),
-                    issued: reply.issued,
-                };
-                Some((try_one(&reply.secret)?, lock))
-            })
+        self.marked(envelope).find_map(|(secret, lock)| {
+            let opened = self.identities().find_map(|me| open(envelope, secret, &me))?;
+            Some((opened, lock))
         })
     }
 
     /// Whether the hint of one's own live targets is on it: cheap, and nobody outside can tell.
     pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> Result<bool, StoreError> {
-        if let Some(fragment) = envelope.fragment() {
-            return self.collects(fragment.body.mark());
+        match envelope.fragment() {
+            Some(fragment) => self.collects(fragment.body.mark()),
+            None => Ok(self.marked(envelope).next().is_some()),
         }
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let cards = self.cards.iter().map(|(_, secret)| secret);
-        let replies = self.replies.values().flatten().map(|reply| &reply.secret);
-        Ok(cards.chain(replies).any(|secret| secret.recognises_hint(&digest, hint)))
+    }
+
+    /// The own targets whose hint is on the envelope: none, of nearly all that comes by. So nothing
+    /// is done for a target before its MAC but to read its key.
+    fn marked(&self, envelope: &Envelope<'_>) -> impl Iterator<Item = (&TargetSecret, Lock)> {
+        let hint = envelope.hint();
+        let cards = self.cards.iter().filter(move |(_, secret)| secret.recognises(&hint));
+        let replies = self.replies.values().flatten();
+        let replies = replies.filter(move |reply| reply.secret.recognises(&hint));
+        let by_card = cards.map(|(card, secret)| {
+            (secret, Lock::Card { sequence: card.sequence(), issued: card.issued() })
+        });
+        let by_reply = replies.map(|reply| {
+            let lock = Lock::Reply {
+                contact: reply.contact,
+                counter: reply.secret.target().counter,
+                protection: offer(&reply.secret, reply.is_post_quantum).protection(),
+                issued: reply.issued,
+            };
+            (&reply.secret, lock)
+        });
+        by_card.chain(by_reply)
     }
 
     /// A message from `writer` has been opened: the ratchet turns.
@@ -218,6 +220,13 @@ impl Node {
             let priority = if owes_statement { Priority::Urgent } else { Priority::Low };
             match self.send(now, contact, &Body::Refresh, priority) {
                 Err(SendError::Store(error)) => return Err(error),
+                // Nobody acknowledges the news of an end: it is told again as long as there is a
+                // target.
+                Ok(_) if self.has_ended() => {
+                    let again = steady + i64::from(self.config.lifetime_s) * 1000;
+                    self.store.set_refresh(contact, None)?;
+                    self.store.set_refresh(contact, Some(again))?;
+                }
                 // Sealed, waiting for a postmark, or nobody to seal to: once is enough, and their next
                 // message will bring a new chance.
                 Ok(_) | Err(_) => self.store.set_refresh(contact, None)?,

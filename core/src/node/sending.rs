@@ -51,6 +51,10 @@ impl Node {
         if self.is_superseded {
             return Err(SendError::Superseded);
         }
+        // Only the news of the end goes out.
+        if self.has_ended() && !matches!(body, Body::Refresh) {
+            return Err(SendError::Ended);
+        }
         let uuid = self.random_array();
         let ready = self.postmark_for(now, to)?;
         // Without one this only finds out whether the message can be sealed at all.

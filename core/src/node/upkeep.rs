@@ -69,10 +69,14 @@ impl Node {
 
     fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
         for envelope in self.store.expired_envelopes(now.steady)? {
-            // Of fragments there are too many: their age alone keeps them from coming back.
-            if envelope.fragment.is_none() {
-                let forget = envelope.expires + TOMBSTONE_SLACK_MS;
-                self.entomb(&envelope.id, None, envelope.message, envelope.postmark, forget)?;
+            match (envelope.fragment, envelope.postmark) {
+                // Of fragments there are too many for tombstones; their postmark stays charged.
+                (Some(_), Some(postmark)) => self.store.charge_spent(postmark)?,
+                (Some(_), None) => {}
+                (None, postmark) => {
+                    let forget = self.certain_end(now, &envelope)? + TOMBSTONE_SLACK_MS;
+                    self.entomb(&envelope.id, None, envelope.message, postmark, forget)?;
+                }
             }
             self.remove_envelope(&envelope)?;
             if let Some(message) = envelope.message

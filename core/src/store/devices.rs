@@ -39,10 +39,12 @@ impl Store {
         Ok(())
     }
 
-    /// The contact has another device: what the last one gave opens nothing there.
+    /// The contact has another device: what the last one gave opens nothing there, and it may know
+    /// less.
     pub(crate) fn forget_device(&self, id: ContactId) -> Result<(), StoreError> {
         let sql = "UPDATE contacts SET reply_target = NULL, sealed = 0, previous_counter = NULL,
-             previous_sealed = 0, holds_sequence = -1, needs_resealing = 1 WHERE id = ?1";
+             previous_sealed = 0, holds_sequence = -1, holds_statement = 0,
+             needs_resealing = 1 WHERE id = ?1";
         self.connection.execute(sql, [id.0])?;
         Ok(())
     }

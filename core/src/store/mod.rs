@@ -22,7 +22,7 @@ pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
-pub(crate) use tombstones::Proof;
+pub(crate) use tombstones::{Proof, Tombstone};
 
 use crate::vault::StoreKey;
 use data_encoding::HEXLOWER;
@@ -115,6 +115,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_vault.sql"),
     include_str!("migrations/005_postmarks.sql"),
+    include_str!("migrations/007_settlements.sql"),
     include_str!("migrations/008_fragments.sql"),
 ];
 

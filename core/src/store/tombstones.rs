@@ -13,6 +13,7 @@ pub(crate) struct Tombstone {
     pub(crate) proof: Option<Proof>,
     /// The own message that an expired one carried.
     pub(crate) message: Option<MessageId>,
+    pub(crate) forget: SteadyMs,
 }
 
 /// Why an envelope is gone for good.
@@ -76,22 +77,28 @@ impl Store {
         low: [u8; 32],
         high: [u8; 32],
     ) -> Result<Option<Tombstone>, StoreError> {
-        let sql = "SELECT proof, message FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+        let sql = "SELECT proof, message, forget_steady FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let tombstone = statement.query_row((low, high), |row| {
             Ok(Tombstone {
                 proof: optional_proof(row, 0)?,
                 message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+                forget: row.get(2)?,
             })
         });
         Ok(tombstone.optional()?)
     }
 
-    /// All ids but those of fragments, and whether each was acknowledged.
-    pub(crate) fn tombstone_ids(&self) -> Result<Vec<([u8; 32], bool)>, StoreError> {
-        let sql = "SELECT id, proof IS NOT NULL FROM tombstones WHERE body IS NULL";
+    /// The ids of all letters that were acknowledged, or are forgotten by then, and of ended bodies; and
+    /// whether each was acknowledged.
+    pub(crate) fn tombstone_ids(
+        &self,
+        forgotten_by: SteadyMs,
+    ) -> Result<Vec<([u8; 32], bool)>, StoreError> {
+        let sql = "SELECT id, proof IS NOT NULL FROM tombstones
+             WHERE body IS NULL AND (proof IS NOT NULL OR forget_steady <= ?1)";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
+        let rows = statement.query_map([forgotten_by], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -43,3 +43,6 @@ CREATE TABLE attachment_blocks (
     bytes   BLOB    NOT NULL,
     PRIMARY KEY (message, block)
 );
+
+-- Expired fragments, which leave no tombstones, stay charged.
+ALTER TABLE postmarks ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
