@@ -196,6 +196,7 @@ impl Node {
             rng,
         };
         let now = node.begin(now, Durability::Power)?;
+        node.renew_wrapping(now)?;
         node.renew_cards(now)?;
         node.turn_postmarks(now)?;
         node.commit()?;

@@ -1,4 +1,11 @@
-//! The vault: who keeps the key of the store.
+//! The vault: who keeps the key of the store, and the keys that its targets' secrets are wrapped under.
+
+mod wrapping;
+
+#[cfg(test)]
+pub(crate) use wrapping::MemoryKeys;
+pub(crate) use wrapping::boxed;
+pub use wrapping::{WrappingKey, WrappingKeys};
 
 use crate::codec::{Reader, Writer};
 use aes_gcm::aead::{AeadInOut, Buffer};
@@ -68,6 +75,13 @@ pub enum VaultError {
     /// It does not parse.
     #[error("the vault is damaged: restore the profile from a backup")]
     Damaged,
+    /// The keys that targets' secrets are wrapped under are not there, do not parse, or are another
+    /// profile's.
+    #[error(
+        "the vault's wrapping keys are missing or damaged: put them back from a copy, or give up \
+         what they open (`vault reset`); contacts and messages stay"
+    )]
+    WrappingKeys,
     /// A later version of Footpost made it.
     #[error("the vault is of a kind ({0}) that this Footpost does not know: update Footpost")]
     Unknown(u8),

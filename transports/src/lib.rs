@@ -16,7 +16,8 @@
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `minter`: a thread of low priority that mints postmarks for the engine.
 //! - `clock`: the wall clock, and when somebody has set it.
-//! - `vault`: [`FileVault`], which keeps the store's key where there is no keystore.
+//! - `vault`: [`FileVault`] and [`FileWrappingKeys`], which keep the store's keys where there is no
+//!   keystore.
 
 mod backoff;
 mod carry;
@@ -33,4 +34,4 @@ mod vault;
 pub use driver::Stopped;
 pub use footpost::{Config, Events, Footpost, Missed, StartError};
 pub use link::{Link, LinkReceiver, LinkSender};
-pub use vault::FileVault;
+pub use vault::{FileVault, FileWrappingKeys};

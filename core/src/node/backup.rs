@@ -6,7 +6,7 @@
 //! records, each `kind | length | bytes`. No secret that opens mail is among them.
 
 use super::Node;
-use super::devices::MAX_DEVICE;
+use super::devices::next_device;
 use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::config::Config;
@@ -215,9 +215,7 @@ fn take_own(store: &Store, record: &mut Reader<'_>, now: Timestamp) -> Result<Ca
     let card = Card::from_bytes(record.rest()).map_err(|_| BackupError::Damaged)?;
     let name = (!name.is_empty()).then_some(name);
     store.insert_own(&Own { key, name, wall_seen: now, steady_lead_ms: 0 })?;
-    // Of two devices restored from one backup the later wins, as far as clocks can tell.
-    let device = (device + 1).max(now.minutes().into()).min(MAX_DEVICE);
-    store.set_device(device)?;
+    store.set_device(next_device(device, now))?;
     if let Some(key) = recovery {
         store.set_own_recovery(&key)?;
     }
