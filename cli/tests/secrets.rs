@@ -4,10 +4,14 @@
 
 mod common;
 
+use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 use common::{Person, until};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
-use footpost_core::{Card, WrappedKey};
+use footpost_core::{Card, StoreKey, WrappedKey, WrappingKeys};
+use footpost_transports::FileWrappingKeys;
+use rusqlite::Connection;
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader},
     os::unix::fs::FileExt,
@@ -108,26 +112,92 @@ fn a_full_log_says_nothing_secret() {
 }
 
 #[test]
-fn a_dump_of_a_running_node_has_no_passphrase() {
-    let alice = alice();
-    let (mut node, _) = run(&alice);
-    alice.fact(&["status"]);
+fn a_dump_of_a_running_node_has_what_it_needs_and_nothing_else() {
+    let (alice, bob) = (alice(), Person::new("Bob"));
+    let (mut node, listen) = run(&alice);
+    bob.fact(&["contact", "add", &alice.link()]);
+    alice.fact(&["contact", "add", &bob.link()]);
+    let mut bobs = bob.command(&["run", "--no-lan", "--listen", "127.0.0.1:0", "--peer", &listen]);
+    let mut bobs = bobs.stdout(Stdio::null()).spawn().unwrap();
+    let key = StoreKey::from_bytes(&store_key(&alice, Some(PASSPHRASE)));
+    // Each round overtakes the target of the one before: the first two in X-Wing and X25519.
+    let mut seen = BTreeMap::new();
+    for round in 1..=4 {
+        alice.fact(&["send", "Bob", &format!("{TEXT} {round}")]);
+        until("Bob has the message", || bob.facts(&["inbox", "--all"]).len() == round);
+        seen.extend(secrets(&alice, &key).replies);
+        bob.fact(&["send", "Alice", &format!("{TEXT} {round}")]);
+        until("Alice has the answer", || alice.facts(&["inbox", "--all"]).len() == round);
+    }
+    let live = secrets(&alice, &key);
+    let dead: Vec<_> =
+        seen.iter().filter(|(counter, _)| !live.replies.contains_key(counter)).collect();
+    assert!(dead.len() >= 2, "{} targets were overtaken", dead.len());
     let memory = memory(node.id());
-    let _ = node.kill();
-    let _ = node.wait();
-    let shown = |secret: &[u8]| {
-        memory.iter().any(|region| region.windows(PART).any(|part| part == &secret[..PART]))
-    };
-    assert!(!shown(PASSPHRASE.as_bytes()), "the passphrase is in memory");
-    // What an open store needs is there, as the search finds.
-    assert!(shown(card(&alice_link(&alice)).identity().as_bytes()));
+    let log = std::fs::read(alice.dir().join("log")).unwrap();
+    for child in [&mut bobs, &mut node] {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    // What an open store needs is there, as the search finds: so it would find the others.
+    for (what, secret) in [("store key", key.as_bytes()), ("identity key", &live.identity)] {
+        assert!(places(&memory, secret) > 0, "the search misses: {what}");
+        assert!(!betrays(&log, secret), "the log betrays: {what}");
+    }
+    for (counter, secret) in &live.replies {
+        assert!(places(&memory, secret) > 0, "the search misses the live target {counter}");
+        assert!(!betrays(&log, secret), "the log betrays a target");
+    }
+    assert_eq!(places(&memory, PASSPHRASE.as_bytes()), 0, "the passphrase is in memory");
+    let hex = HEXLOWER.encode(key.as_bytes());
+    assert_eq!(places(&memory, hex.as_bytes()), 0, "the store key is in memory in hex");
+    for (counter, secret) in dead {
+        assert_eq!(places(&memory, secret), 0, "destroyed target {counter} is in memory");
+        assert!(!betrays(&log, secret), "the log betrays a destroyed target");
+    }
 }
 
-fn alice_link(alice: &Person) -> String {
-    let output =
-        alice.command(&["id", "--json"]).env("FOOTPOST_PASSPHRASE", PASSPHRASE).output().unwrap();
-    let card: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    card["link"].as_str().unwrap().to_owned()
+/// How often the first part of the secret is there.
+fn places(memory: &[Vec<u8>], secret: &[u8]) -> usize {
+    let found =
+        |region: &Vec<u8>| region.windows(PART).filter(|part| *part == &secret[..PART]).count();
+    memory.iter().map(found).sum()
+}
+
+/// What a store holds, read as a thief would who has its keys.
+struct Secrets {
+    identity: [u8; 32],
+    /// KEM secrets of reply targets, by counter.
+    replies: BTreeMap<i64, [u8; 32]>,
+}
+
+fn secrets(person: &Person, key: &StoreKey) -> Secrets {
+    let (dir, copy) = (person.dir(), tempfile::tempdir().unwrap());
+    for name in ["footpost.db", "footpost.db-wal"] {
+        std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    let keys = FileWrappingKeys::new(dir.join("vault.keys"), key.clone()).load().unwrap();
+    let store = Connection::open(copy.path().join("footpost.db")).unwrap();
+    let pragma = format!("PRAGMA key = \"x'{}'\"", HEXLOWER.encode(key.as_bytes()));
+    store.execute_batch(&pragma).unwrap();
+    let identity = store.query_row("SELECT identity_key FROM own", [], |row| row.get(0)).unwrap();
+    let mut rows = store.prepare("SELECT contact, counter, kem_secret FROM reply_targets").unwrap();
+    let replies = rows.query_map([], |row| {
+        let (contact, counter): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let wrapped: Vec<u8> = row.get(2)?;
+        let (nonce, sealed) = wrapped.split_first_chunk::<12>().unwrap();
+        let place = [contact.to_be_bytes(), counter.to_be_bytes()].concat();
+        let place = [&b"footpost/1 target"[..], &place].concat();
+        let secret = keys.iter().find_map(|key| {
+            let mut secret = sealed.to_vec();
+            let cipher = Aes256Gcm::new(key.as_bytes().into());
+            cipher.decrypt_in_place(nonce.into(), &place, &mut secret).ok()?;
+            secret.try_into().ok()
+        });
+        Ok((counter, secret.unwrap()))
+    });
+    let replies = replies.unwrap().collect::<Result<_, _>>().unwrap();
+    Secrets { identity, replies }
 }
 
 /// All that a process could write: its heap, stacks and data.

@@ -23,6 +23,7 @@ mod backoff;
 mod carry;
 mod clock;
 mod driver;
+mod erasing;
 mod footpost;
 mod lan;
 mod link;
