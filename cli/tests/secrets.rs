@@ -5,11 +5,14 @@
 mod common;
 
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
+use bip39::Mnemonic;
 use common::{Person, until};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
-use footpost_core::{Card, StoreKey, WrappedKey, WrappingKeys};
+use footpost_core::{Card, RecoveryWords, StoreKey, WrappedKey, WrappingKeys};
 use footpost_transports::FileWrappingKeys;
+use hkdf::Hkdf;
 use rusqlite::Connection;
+use sha2::Sha256;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -129,7 +132,14 @@ fn a_dump_of_a_running_node_has_what_it_needs_and_nothing_else() {
         bob.fact(&["send", "Alice", &format!("{TEXT} {round}")]);
         until("Alice has the answer", || alice.facts(&["inbox", "--all"]).len() == round);
     }
+    let given_up = secrets(&alice, &key).identity;
+    let words = alice.fact(&["identity", "words"])["words"].clone();
+    let words: Vec<_> =
+        words.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let rotated = alice.with_stdin(&["identity", "rotate", "--words"], words.join(" ").as_bytes());
+    assert!(rotated.status.success());
     let live = secrets(&alice, &key);
+    assert_ne!(live.identity, given_up);
     let dead: Vec<_> =
         seen.iter().filter(|(counter, _)| !live.replies.contains_key(counter)).collect();
     assert!(dead.len() >= 2, "{} targets were overtaken", dead.len());
@@ -148,13 +158,40 @@ fn a_dump_of_a_running_node_has_what_it_needs_and_nothing_else() {
         assert!(places(&memory, secret) > 0, "the search misses the live target {counter}");
         assert!(!betrays(&log, secret), "the log betrays a target");
     }
-    assert_eq!(places(&memory, PASSPHRASE.as_bytes()), 0, "the passphrase is in memory");
     let hex = HEXLOWER.encode(key.as_bytes());
-    assert_eq!(places(&memory, hex.as_bytes()), 0, "the store key is in memory in hex");
+    let mut gone = vec![
+        ("passphrase", PASSPHRASE.as_bytes().to_vec()),
+        ("store key in hex", hex.into_bytes()),
+        ("identity key that was given up", given_up.to_vec()),
+    ];
+    gone.extend(of_words(&words));
+    for (what, secret) in gone {
+        assert_eq!(places(&memory, &secret), 0, "in memory: {what}");
+        assert!(!betrays(&log, &secret), "the log betrays: {what}");
+    }
     for (counter, secret) in dead {
         assert_eq!(places(&memory, secret), 0, "destroyed target {counter} is in memory");
         assert!(!betrays(&log, secret), "the log betrays a destroyed target");
     }
+}
+
+/// Recovery words as they were sent and shown, and all that comes from them.
+fn of_words(words: &[&str]) -> Vec<(&'static str, Vec<u8>)> {
+    let entropy = Mnemonic::parse_normalized(&words.join(" ")).unwrap().to_entropy();
+    let derived = |label: &[u8]| {
+        let mut key = vec![0; 32];
+        Hkdf::<Sha256>::new(None, &entropy).expand(label, &mut key).unwrap();
+        key
+    };
+    let recovery_words: RecoveryWords = words.join(" ").parse().unwrap();
+    assert_eq!(derived(b"footpost/1 backup key"), *recovery_words.backup_key());
+    vec![
+        ("recovery words", words.join(" ").into_bytes()),
+        ("recovery words in JSON", words.join("\",\"").into_bytes()),
+        ("recovery key", derived(b"footpost/1 recovery key")),
+        ("backup key", derived(b"footpost/1 backup key")),
+        ("what the words stand for", entropy.clone()),
+    ]
 }
 
 /// How often the first part of the secret is there.

@@ -3,7 +3,7 @@
 
 use super::message::{
     CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
-    StatusView,
+    Secret, StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
@@ -11,6 +11,7 @@ use footpost_core::{
     StoreError, Timestamp,
 };
 use std::{collections::BTreeMap, net::SocketAddr};
+use zeroize::Zeroizing;
 
 /// Messages read at once.
 const BATCH: u32 = 64;
@@ -65,17 +66,18 @@ fn perform(
         Request::Words { old } => {
             let words = match old {
                 None => node.create_words(now)?,
-                Some(old) => node.replace_words(now, &old.parse()?)?,
+                Some(old) => node.replace_words(now, &old.0.parse()?)?,
             };
-            Reply::Words { words: words.words().map(ToOwned::to_owned).collect() }
+            let words = words.words().map(|word| Secret(Zeroizing::new(word.to_owned())));
+            Reply::Words { words: words.collect() }
         }
         Request::Rotate { words } => {
-            let words = words.map(|words| words.parse::<RecoveryWords>()).transpose()?;
+            let words = words.map(|words| words.0.parse::<RecoveryWords>()).transpose()?;
             node.rotate_identity(now, words.as_ref())?;
             Reply::Card(card(node))
         }
         Request::Revoke { words } => {
-            node.revoke_identity(now, &words.parse()?)?;
+            node.revoke_identity(now, &words.0.parse()?)?;
             Reply::Card(card(node))
         }
         Request::Send { to, text, priority } => {
