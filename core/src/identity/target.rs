@@ -241,7 +241,7 @@ impl KemSecret {
     }
 
     /// For the store.
-    pub(crate) fn to_bytes(&self) -> Box<Zeroizing<[u8; 32]>> {
+    pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         match self {
             Self::X25519(key) => secret_bytes::<X25519HkdfSha256>(key),
             Self::XWing(key) => secret_bytes::<XWing>(key),
@@ -330,8 +330,8 @@ fn private_key<K: Kem>(bytes: &[u8; 32]) -> K::PrivateKey {
     K::PrivateKey::from_bytes(bytes).expect("both suites' secrets are any 32 bytes")
 }
 
-fn secret_bytes<K: Kem>(key: &K::PrivateKey) -> Box<Zeroizing<[u8; 32]>> {
-    let mut bytes = Box::new(Zeroizing::new([0; 32]));
-    key.write_exact(&mut **bytes);
+fn secret_bytes<K: Kem>(key: &K::PrivateKey) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    key.write_exact(&mut *bytes);
     bytes
 }

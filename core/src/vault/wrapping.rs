@@ -179,24 +179,35 @@ fn file_cipher(store: &StoreKey) -> Aes256Gcm {
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKeys {
-    pub(crate) keys: std::sync::Mutex<Vec<WrappingKey>>,
+    keys: std::sync::Mutex<Vec<WrappingKey>>,
     /// How many writes still succeed; none: all.
-    pub(crate) writes_left: std::sync::Mutex<Option<u32>>,
+    writes_left: std::sync::Mutex<Option<u32>>,
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test double")]
+impl MemoryKeys {
+    pub(crate) fn keys(&self) -> std::sync::MutexGuard<'_, Vec<WrappingKey>> {
+        self.keys.lock().unwrap()
+    }
+
+    pub(crate) fn writes_left(&self) -> std::sync::MutexGuard<'_, Option<u32>> {
+        self.writes_left.lock().unwrap()
+    }
+}
+
+#[cfg(test)]
 impl WrappingKeys for MemoryKeys {
     fn load(&self) -> Result<Vec<WrappingKey>, VaultError> {
-        Ok(self.keys.lock().unwrap().clone())
+        Ok(self.keys().clone())
     }
 
     fn replace(&self, keys: &[&WrappingKey]) -> Result<(), VaultError> {
-        if let Some(left) = &mut *self.writes_left.lock().unwrap() {
+        if let Some(left) = &mut *self.writes_left() {
             let failure = || std::io::Error::other("the keystore is locked");
             *left = left.checked_sub(1).ok_or_else(failure)?;
         }
-        *self.keys.lock().unwrap() = keys.iter().map(|key| (*key).clone()).collect();
+        *self.keys() = keys.iter().map(|key| (*key).clone()).collect();
         Ok(())
     }
 }

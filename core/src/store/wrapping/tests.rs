@@ -54,7 +54,7 @@ impl Profile {
     fn give(&mut self, store: &mut Store, counter: u64) -> [u8; 32] {
         let end = Timestamp(1_800_000_000_000);
         let secret = TargetSecret::generate(Suite::X25519, counter, end, &mut self.rng);
-        let bytes = **secret.kem_secret().to_bytes();
+        let bytes = *secret.kem_secret().to_bytes();
         let reply =
             OwnReply { contact: ALICE, secret, is_post_quantum: false, received: 0, issued: 0 };
         store.require(Durability::Power).unwrap();
@@ -86,7 +86,7 @@ fn destroy(store: &mut Store, counter: u64) {
 
 fn secrets(store: &Store) -> Vec<[u8; 32]> {
     let replies = store.own_replies().unwrap();
-    replies.iter().map(|reply| **reply.secret.kem_secret().to_bytes()).collect()
+    replies.iter().map(|reply| *reply.secret.kem_secret().to_bytes()).collect()
 }
 
 #[test]
@@ -135,20 +135,20 @@ fn no_crash_between_vault_and_store_loses_a_secret() {
     let mut store = profile.open().unwrap();
     assert_eq!((profile.numbers(), secrets(&store)), (vec![1], vec![live]));
     // The commit comes, the old key is not destroyed.
-    *profile.keys.writes_left.lock().unwrap() = Some(1);
+    *profile.keys.writes_left() = Some(1);
     let failed = profile.renew(&mut store, 0);
     assert!(matches!(failed, Err(StoreError::Vault(VaultError::Io(_)))));
     drop(store);
-    *profile.keys.writes_left.lock().unwrap() = None;
+    *profile.keys.writes_left() = None;
     assert_eq!(profile.numbers(), [1, 2]);
     let mut store = profile.open().unwrap();
     assert_eq!((profile.numbers(), secrets(&store)), (vec![2], vec![live]));
     // The vault takes no new key: nothing was begun.
-    *profile.keys.writes_left.lock().unwrap() = Some(0);
+    *profile.keys.writes_left() = Some(0);
     assert!(profile.renew(&mut store, 0).is_err());
     store.abandon();
     drop(store);
-    *profile.keys.writes_left.lock().unwrap() = None;
+    *profile.keys.writes_left() = None;
     assert_eq!(secrets(&profile.open().unwrap()), [live]);
 }
 
@@ -185,13 +185,13 @@ fn lost_keys_are_an_error_that_changes_nothing_until_what_they_open_is_given_up(
     node.set_name(now, Some("Alice")).unwrap();
     let card = node.card().clone();
     drop(node);
-    let kept = std::mem::take(&mut *keys.keys.lock().unwrap());
+    let kept = std::mem::take(&mut *keys.keys());
     let error = open(2).err().unwrap();
     assert!(matches!(error, OpenError::Store(StoreError::Vault(VaultError::WrappingKeys))));
     assert!(error.to_string().contains("put them back"), "{error}");
-    *keys.keys.lock().unwrap() = kept;
+    *keys.keys() = kept;
     assert_eq!(open(2).unwrap().card(), &card);
-    keys.keys.lock().unwrap().clear();
+    keys.keys().clear();
     Node::reset_targets(&path, now).unwrap();
     let node = open(3).unwrap();
     assert_eq!((node.identity(), node.name()), (card.identity(), Some("Alice")));
