@@ -5,6 +5,7 @@ use crate::chat::{ContactId, Relation, SendError, ratchet};
 use crate::clock::Moment;
 use crate::envelope::{Body, Envelope, MIN_LIFETIME_S, Opened, Previous, Priority, open};
 use crate::identity::{Protection, ReplyTarget, SealingTarget, TargetSecret};
+use crate::scour::scour_stack;
 use crate::store::{ContactRow, OwnReply, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -200,6 +201,7 @@ impl Node {
             self.store.scrub();
             self.cards = self.store.own_cards()?;
             self.replies = by_contact(self.store.own_replies()?);
+            scour_stack();
             self.renew_cards(now)?;
         }
         self.renew_wrapping(now)

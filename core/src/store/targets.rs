@@ -37,6 +37,7 @@ impl Store {
     }
 
     /// The newest first.
+    #[inline(never)]
     pub(crate) fn own_cards(&self) -> Result<Vec<(Card, TargetSecret)>, StoreError> {
         let sql = "SELECT card, kem_secret FROM own_cards ORDER BY sequence DESC";
         let mut statement = self.connection.prepare(sql)?;
@@ -83,6 +84,7 @@ impl Store {
     }
 
     /// By contact, the newest first.
+    #[inline(never)]
     pub(crate) fn own_replies(&self) -> Result<Vec<OwnReply>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT contact, target, kem_secret, is_post_quantum, received, issued_steady

@@ -2,6 +2,7 @@
 
 use super::{NONCE_LEN, StoreKey, VaultError};
 use crate::codec::{Reader, Writer};
+use crate::scour::scour_stack;
 use aes_gcm::aead::{AeadInOut, Buffer};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use hkdf::Hkdf;
@@ -74,6 +75,13 @@ impl WrappingKey {
         place: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Vec<u8> {
+        let sealed = self.seal(secret, place, rng);
+        scour_stack();
+        sealed
+    }
+
+    #[inline(never)]
+    fn seal(&self, secret: &[u8; SECRET_LEN], place: &[u8], rng: &mut dyn CryptoRng) -> Vec<u8> {
         let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
         // Room for the tag: a vector that grows leaves a copy.
@@ -92,6 +100,13 @@ impl WrappingKey {
         sealed: &[u8],
         place: &[u8],
     ) -> Option<Box<Zeroizing<[u8; SECRET_LEN]>>> {
+        let secret = self.open(sealed, place);
+        scour_stack();
+        secret
+    }
+
+    #[inline(never)]
+    fn open(&self, sealed: &[u8], place: &[u8]) -> Option<Box<Zeroizing<[u8; SECRET_LEN]>>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut secret = Zeroizing::new(sealed.to_vec());
         let buffer = &mut *secret as &mut dyn Buffer;
