@@ -146,7 +146,7 @@ fn a_dump_of_a_running_node_has_what_it_needs_and_nothing_else() {
         }
         [node, bobs]
     };
-    talk(1..=3).map(end);
+    talk(1..=3).into_iter().for_each(end);
     let [node, bobs] = talk(4..=6);
     let given_up = secrets(&alice, &key).identity;
     let words = alice.fact(&["identity", "words"])["words"].clone();
@@ -161,7 +161,7 @@ fn a_dump_of_a_running_node_has_what_it_needs_and_nothing_else() {
     assert!(dead.len() >= 4, "{} targets were overtaken", dead.len());
     let memory = memory(node.id());
     let log = std::fs::read(alice.dir().join("log")).unwrap();
-    [node, bobs].map(end);
+    [node, bobs].into_iter().for_each(end);
     // What an open store needs is there, as the search finds: so it would find the others.
     for (what, secret) in [("store key", key.as_bytes()), ("identity key", &live.identity)] {
         assert!(places(&memory, secret) > 0, "the search misses: {what}");
