@@ -25,6 +25,7 @@ use crate::envelope::Difficulty;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::{LinkId, Session, Traffic, Violation};
+use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use postmarks::Postmarks;
@@ -196,7 +197,9 @@ impl Node {
             config,
             rng,
         };
+        scour_stack();
         let now = node.begin(now, Durability::Power)?;
+        node.renew_wrapping(now)?;
         node.renew_cards(now)?;
         node.turn_postmarks(now)?;
         node.commit()?;

@@ -52,6 +52,7 @@ impl Node {
             (wish, Reason::Wish),
             (due, Reason::Secret),
             (dies, Reason::Secret),
+            (self.store.next_renewal()?, Reason::Secret),
             (self.store.next_refresh()?, Reason::Refresh),
             (resealing, Reason::Resealing),
         ];
