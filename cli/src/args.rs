@@ -226,6 +226,9 @@ pub(crate) enum VaultCommand {
     /// Set, change or remove the passphrase; no node may run meanwhile
     #[command(after_help = "JSON: passphrase")]
     Passphrase,
+    /// Give up the mail on its way to you, where vault.keys is lost; contacts and messages stay
+    #[command(after_help = "JSON: reset")]
+    Reset,
 }
 
 #[derive(Debug, Subcommand)]

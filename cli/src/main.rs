@@ -64,6 +64,7 @@ fn perform(args: Args) -> Result<(), Failure> {
         },
         Command::Vault { command } => match command {
             VaultCommand::Passphrase => commands::vault::passphrase(&profile()?, out),
+            VaultCommand::Reset => commands::vault::reset(&profile()?, out),
         },
         Command::Backup { command } => match command {
             BackupCommand::Create(file) => commands::backup::create(&profile()?, &file, out),

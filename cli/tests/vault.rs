@@ -89,6 +89,50 @@ fn a_profile_whose_key_and_store_do_not_belong_together_says_so() {
 }
 
 #[test]
+fn lost_wrapping_keys_are_put_back_or_given_up() {
+    let (alice, bob) = (Person::new("Alice"), Person::new("Bob"));
+    alice.befriend(&bob);
+    let talk = |text: &str| {
+        let node = alice.run(None);
+        let bobs = bob.run(Some(&node));
+        for (from, to) in [(&alice, "Bob"), (&bob, "Alice")] {
+            from.fact(&["send", to, text]);
+        }
+        common::until("both have the message", || {
+            [&alice, &bob].iter().all(|person| {
+                let inbox = person.facts(&["inbox", "--all"]);
+                inbox.iter().any(|message| message["text"] == text)
+            })
+        });
+        (node, bobs)
+    };
+    drop(talk("one"));
+    let keys = alice.dir().join("vault.keys");
+    assert_eq!(mode(&keys), 0o600);
+    let whole = std::fs::read(&keys).unwrap();
+    let before = alice.link();
+    for damage in [Some(&[][..]), Some(&whole[..30]), None] {
+        match damage {
+            Some(bytes) => std::fs::write(&keys, bytes).unwrap(),
+            None => std::fs::remove_file(&keys).unwrap(),
+        }
+        let (code, error) = alice.fails(&["id"]);
+        assert!(code == 3 && error.contains("wrapping keys are missing or damaged"), "{error}");
+    }
+    std::fs::write(&keys, &whole).unwrap();
+    assert_eq!(alice.link(), before);
+    let node = alice.run(None);
+    assert_eq!(alice.fails(&["vault", "reset"]).0, 3);
+    drop(node);
+    std::fs::write(&keys, b"damaged").unwrap();
+    alice.fact(&["vault", "reset"]);
+    assert_ne!(alice.link(), before);
+    assert_eq!(alice.facts(&["inbox", "--all"])[0]["text"], "one");
+    // Both find each other again, by what Alice tells Bob.
+    drop(talk("two"));
+}
+
+#[test]
 fn the_help_names_the_ways_to_give_a_passphrase() {
     let help = footpost().arg("--help").output().unwrap().stdout;
     let help = String::from_utf8(help).unwrap();

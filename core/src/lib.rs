@@ -15,7 +15,7 @@
 //! The rooms of the house, from the outside in: `node` orchestrates; `chat` is what people see;
 //! `routing` decides what goes to whom; `sync` finds out what a neighbour lacks; `link` is one
 //! neighbour session; `envelope` and `identity` are the cryptography; `store` is SQLite, under
-//! a key that the `vault` keeps; `codec` is the wire's alphabet.
+//! keys that the `vault` keeps; `codec` is the wire's alphabet.
 
 mod chat;
 mod clock;
@@ -27,6 +27,7 @@ mod identity;
 mod link;
 mod node;
 mod routing;
+mod scour;
 mod store;
 mod sync;
 mod time;
@@ -59,4 +60,4 @@ pub use node::{
 };
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
-pub use vault::{StoreKey, Vault, VaultError, WrappedKey};
+pub use vault::{StoreKey, Vault, VaultError, WrappedKey, WrappingKey, WrappingKeys};

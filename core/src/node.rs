@@ -29,6 +29,7 @@ use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Traffic, Violation};
+use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use fragments::Holdings;
@@ -210,7 +211,9 @@ impl Node {
             config,
             rng,
         };
+        scour_stack();
         let now = node.begin(now, Durability::Power)?;
+        node.renew_wrapping(now)?;
         node.renew_cards(now)?;
         node.turn_postmarks(now)?;
         node.commit()?;

@@ -2,7 +2,7 @@
 
 use crate::{
     args::BackupFile,
-    control::{Client, Reply, Request, misunderstood},
+    control::{Client, Reply, Request, Secret, misunderstood},
     failure::{Exit, Failure},
     output::{Output, bytes},
     profile::{self, Profile},
@@ -36,7 +36,7 @@ pub(crate) fn create(profile: &Profile, args: &BackupFile, out: Output) -> Resul
     let file = std::path::absolute(path).map_err(|error| {
         Failure::new(Exit::Usage, format!("cannot make {}: {error}", path.display()))
     })?;
-    let request = Request::BackUp { words: words.to_string(), file };
+    let request = Request::BackUp { words: Secret(words), file };
     let Reply::BackedUp { size_bytes } = Client::reach(profile)?.ask(request)? else {
         return Err(misunderstood());
     };

@@ -3,7 +3,7 @@
 
 use super::message::{
     CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
-    StatusView,
+    Secret, StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
@@ -18,6 +18,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
+use zeroize::Zeroizing;
 
 /// Messages read at once.
 const BATCH: u32 = 64;
@@ -72,25 +73,26 @@ fn perform(
         Request::Words { old } => {
             let words = match old {
                 None => node.create_words(now)?,
-                Some(old) => node.replace_words(now, &old.parse()?)?,
+                Some(old) => node.replace_words(now, &old.0.parse()?)?,
             };
-            Reply::Words { words: words.words().map(ToOwned::to_owned).collect() }
+            let words = words.words().map(|word| Secret(Zeroizing::new(word.to_owned())));
+            Reply::Words { words: words.collect() }
         }
         Request::Rotate { words } => {
-            let words = words.map(|words| words.parse::<RecoveryWords>()).transpose()?;
+            let words = words.map(|words| words.0.parse::<RecoveryWords>()).transpose()?;
             node.rotate_identity(now, words.as_ref())?;
             Reply::Card(card(node))
         }
         Request::Revoke { words } => {
-            node.revoke_identity(now, &words.parse()?)?;
+            node.revoke_identity(now, &words.0.parse()?)?;
             Reply::Card(card(node))
         }
         Request::End { words } => {
-            node.end_identity(now, &words.parse()?)?;
+            node.end_identity(now, &words.0.parse()?)?;
             Reply::Card(card(node))
         }
         Request::BackUp { words, file } => {
-            Reply::BackedUp { size_bytes: back_up(node, &words.parse()?, &file)? }
+            Reply::BackedUp { size_bytes: back_up(node, &words.0.parse()?, &file)? }
         }
         Request::Send { to, text, priority } => {
             let contact = find(node, &to)?;

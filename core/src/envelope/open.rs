@@ -12,6 +12,7 @@ use crate::identity::{
     Card, Identity, KemSecret, MAX_STATEMENT_BYTES, MAX_STATEMENTS, ReplyTarget, Statement, Suite,
     TargetSecret,
 };
+use crate::scour::scour_stack;
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
@@ -58,7 +59,7 @@ impl TargetSecret {
 /// hint, a wrong commitment, a misdirected or malformed inside. From outside all of these look
 /// alike, and like foreign mail.
 pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Option<Opened> {
-    match (envelope.suite(), &secret.kem_secret) {
+    let opened = match (envelope.suite(), secret.kem_secret()) {
         (Some(Suite::X25519), KemSecret::X25519(key)) => {
             open_with::<X25519HkdfSha256>(envelope, secret, key, me)
         }
@@ -66,9 +67,12 @@ pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Op
             open_with::<XWing>(envelope, secret, key, me)
         }
         _ => None,
-    }
+    };
+    scour_stack();
+    opened
 }
 
+#[inline(never)]
 fn open_with<K: Kem>(
     envelope: &Envelope<'_>,
     secret: &TargetSecret,

@@ -245,7 +245,7 @@ fn pinned_envelope(suite: Suite) -> EnvelopeVector {
         writer_key: hex(&*world.writer.to_bytes()),
         reader_key: hex(&*world.reader.to_bytes()),
         target: hex(&target),
-        target_secret: hex(&*world.target.kem_secret.to_bytes()),
+        target_secret: hex(&*world.target.kem_secret().to_bytes()),
         now_ms: NOW.0,
         uuid: hex(&[7; 16]),
         text: said.into(),

@@ -7,7 +7,9 @@ use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
-use crate::store::{Carried, Durability, PostmarkRow, Proof, Standing, SteadyMs, StoreError, Tombstone};
+use crate::store::{
+    Carried, Durability, PostmarkRow, Proof, Standing, SteadyMs, StoreError, Tombstone,
+};
 use crate::time::Timestamp;
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.

@@ -98,7 +98,8 @@ impl Node {
         self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
             let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
-            node.store.insert_attachment(message, &manifest, &layout, priority, None)?;
+            let fate = (priority, None);
+            node.store.insert_attachment(message, &manifest, &layout, fate, &mut *node.rng)?;
             if let Err(error) = node.stage(message, &layout, content) {
                 // Half of it is nothing; and what cannot be read is no reason to stop the node.
                 if let SendError::Unreadable(_) = error {
@@ -198,9 +199,8 @@ impl Node {
         else {
             return Ok(());
         };
-        let ends = Some(expires + LATE_FRAGMENTS_MS);
-        let priority = Priority::Normal;
-        if !self.store.insert_attachment(message, manifest, &layout, priority, ends)? {
+        let fate = (Priority::Normal, Some(expires + LATE_FRAGMENTS_MS));
+        if !self.store.insert_attachment(message, manifest, &layout, fate, &mut *self.rng)? {
             return Ok(());
         }
         for carried in self.store.fragments_of(manifest.secret.mark())? {

@@ -5,6 +5,7 @@ use crate::chat::{ContactId, Relation, SendError, ratchet};
 use crate::clock::Moment;
 use crate::envelope::{Body, Envelope, MIN_LIFETIME_S, Opened, Previous, Priority, open};
 use crate::identity::{Protection, ReplyTarget, SealingTarget, TargetSecret};
+use crate::scour::scour_stack;
 use crate::store::{ContactRow, OwnReply, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -67,10 +68,12 @@ impl Node {
     ) -> Result<(), StoreError> {
         let replies = self.replies.entry(contact).or_default();
         if let Some(new) = new {
-            self.store.insert_own_reply(&new, new.issued + ratchet::REPLY_LIFE_MS)?;
+            let due = new.issued + ratchet::REPLY_LIFE_MS;
+            self.store.insert_own_reply(&new, due, &mut *self.rng)?;
             replies.insert(0, new);
             for old in replies.split_off(replies.len().min(ratchet::MAX_LIVE)) {
                 self.store.delete_own_reply(contact, old.secret.target().counter)?;
+                self.store.scrub();
             }
         } else if let Some(newest) = replies.first_mut()
             && newest.is_post_quantum != given.is_post_quantum
@@ -203,7 +206,16 @@ impl Node {
             self.store.scrub();
             self.cards = self.store.own_cards()?;
             self.replies = by_contact(self.store.own_replies()?);
+            scour_stack();
             self.renew_cards(now)?;
+        }
+        self.renew_wrapping(now)
+    }
+
+    /// What has wrapped destroyed secrets gives way to a fresh key, and is destroyed, too.
+    pub(super) fn renew_wrapping(&mut self, now: Moment) -> Result<(), StoreError> {
+        if self.store.next_renewal()?.is_some_and(|due| due <= now.steady) {
+            self.store.renew_wrapping(now.steady, &mut *self.rng)?;
         }
         Ok(())
     }

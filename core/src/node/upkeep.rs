@@ -56,6 +56,7 @@ impl Node {
             (self.store.next_of_attachments()?, Reason::Attachment),
             (due, Reason::Secret),
             (dies, Reason::Secret),
+            (self.store.next_renewal()?, Reason::Secret),
             (self.store.next_refresh()?, Reason::Refresh),
             (resealing, Reason::Resealing),
         ];

@@ -3,6 +3,7 @@
 use super::{SteadyMs, Store, StoreError};
 use crate::chat::MessageId;
 use crate::envelope::{BodyMark, BodySecret, Layout, Manifest, Priority, Release};
+use rand_core::CryptoRng;
 use rusqlite::{OptionalExtension, Row, params};
 use zeroize::Zeroizing;
 
@@ -38,17 +39,17 @@ impl Store {
         message: MessageId,
         manifest: &Manifest,
         layout: &Layout,
-        priority: Priority,
-        ends: Option<SteadyMs>,
+        (priority, ends): (Priority, Option<SteadyMs>),
+        rng: &mut dyn CryptoRng,
     ) -> Result<bool, StoreError> {
-        let secret = &manifest.secret;
+        let wrapped = self.wrap(manifest.secret.as_bytes(), place(message), rng);
         let sql = "INSERT INTO attachments
                  (message, mark, secret, size_bytes, symbol_bytes, priority, blocks_left, ends_steady)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
         let inserted = self.connection.prepare_cached(sql)?.execute(params![
             message.0,
-            secret.mark().0,
-            &secret.as_bytes()[..],
+            manifest.secret.mark().0,
+            &*wrapped,
             layout.size_bytes() as i64,
             manifest.symbol_bytes,
             priority as u8,
@@ -61,7 +62,8 @@ impl Store {
     pub(crate) fn attachment(&self, message: MessageId) -> Result<Option<Attachment>, StoreError> {
         let mut statement =
             self.connection.prepare_cached(&format!("{COLUMNS} WHERE message = ?1"))?;
-        Ok(statement.query_row([message.0], attachment).optional()?)
+        let row = statement.query_row([message.0], |row| Ok(self.read_attachment(row)));
+        row.optional()?.transpose()
     }
 
     pub(crate) fn attachment_by_mark(
@@ -70,7 +72,29 @@ impl Store {
     ) -> Result<Option<Attachment>, StoreError> {
         let mut statement =
             self.connection.prepare_cached(&format!("{COLUMNS} WHERE mark = ?1"))?;
-        Ok(statement.query_row([mark.0], attachment).optional()?)
+        let row = statement.query_row([mark.0], |row| Ok(self.read_attachment(row)));
+        row.optional()?.transpose()
+    }
+
+    fn read_attachment(&self, row: &Row<'_>) -> Result<Attachment, StoreError> {
+        let message = MessageId(row.get(0)?);
+        let secret = match row.get_ref(1)?.as_blob_or_null().map_err(|_| StoreError::Corrupt)? {
+            Some(wrapped) => {
+                let secret = self.unwrap(wrapped, place(message))?;
+                Some(BodySecret::new(&secret))
+            }
+            None => None,
+        };
+        let (size_bytes, symbol_bytes) = (row.get::<_, i64>(2)?.unsigned_abs(), row.get(3)?);
+        Ok(Attachment {
+            message,
+            secret,
+            symbol_bytes,
+            layout: Layout::new(size_bytes, symbol_bytes).ok_or(StoreError::Corrupt)?,
+            priority: Priority::from_byte(row.get(4)?).map_err(|_| StoreError::Corrupt)?,
+            arrived: row.get(5)?,
+            blocks_left: row.get(6)?,
+        })
     }
 
     pub(crate) fn count_arrived(&self, message: MessageId) -> Result<(), StoreError> {
@@ -236,20 +260,7 @@ impl Store {
     }
 }
 
-fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
-    let corrupt = |index, value: i64| rusqlite::Error::IntegralValueOutOfRange(index, value);
-    let secret: Option<[u8; 32]> = row.get(1)?;
-    let secret = secret.map(Zeroizing::new);
-    let (size_bytes, symbol_bytes) = (row.get::<_, i64>(2)?, row.get::<_, u16>(3)?);
-    let priority: u8 = row.get(4)?;
-    Ok(Attachment {
-        message: MessageId(row.get(0)?),
-        secret: secret.map(|bytes| BodySecret::new(&bytes)),
-        symbol_bytes,
-        layout: Layout::new(size_bytes.unsigned_abs(), symbol_bytes)
-            .ok_or_else(|| corrupt(2, size_bytes))?,
-        priority: Priority::from_byte(priority).map_err(|_| corrupt(4, priority.into()))?,
-        arrived: row.get(5)?,
-        blocks_left: row.get(6)?,
-    })
+/// Where a secret is wrapped for: see [`Store::wrap`].
+fn place(message: MessageId) -> (i64, i64) {
+    (-1, message.0)
 }

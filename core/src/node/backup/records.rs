@@ -9,7 +9,7 @@ use crate::identity::{
     Card, Identity, IdentityKey, Lineage, MAX_NAME_BYTES, Protection, Statement,
 };
 use crate::node::Node;
-use crate::node::devices::MAX_DEVICE;
+use crate::node::devices::next_device;
 use crate::store::{ContactRow, MessageRow, NewMessage, Own, Store};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -150,9 +150,7 @@ fn take_own(store: &Store, record: &mut Reader<'_>, now: Timestamp) -> Result<Ca
     let card = Card::from_bytes(record.rest()).map_err(|_| BackupError::Damaged)?;
     let name = (!name.is_empty()).then_some(name);
     store.insert_own(&Own { key, name, wall_seen: now, steady_lead_ms: 0 })?;
-    // Of two devices restored from one backup the later wins, as far as clocks can tell.
-    let device = (device + 1).max(now.minutes().into()).min(MAX_DEVICE);
-    store.set_device(device)?;
+    store.set_device(next_device(device, now))?;
     if let Some(key) = recovery {
         store.set_own_recovery(&key)?;
     }

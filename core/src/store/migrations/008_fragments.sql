@@ -46,3 +46,10 @@ CREATE TABLE attachment_blocks (
 
 -- Expired fragments, which leave no tombstones, stay charged.
 ALTER TABLE postmarks ADD COLUMN spent INTEGER NOT NULL DEFAULT 0;
+
+-- A body's secret that goes makes the wrapping stale, as a target's does.
+CREATE TRIGGER attachment_secret_destroyed AFTER UPDATE OF secret ON attachments
+    WHEN OLD.secret IS NOT NULL AND NEW.secret IS NULL
+    BEGIN UPDATE wrapping SET is_stale = 1 WHERE number > 0 AND NOT is_stale; END;
+CREATE TRIGGER attachment_deleted AFTER DELETE ON attachments WHEN OLD.secret IS NOT NULL
+    BEGIN UPDATE wrapping SET is_stale = 1 WHERE number > 0 AND NOT is_stale; END;
