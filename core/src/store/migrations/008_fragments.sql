@@ -53,3 +53,6 @@ CREATE TRIGGER attachment_secret_destroyed AFTER UPDATE OF secret ON attachments
     BEGIN UPDATE wrapping SET is_stale = 1 WHERE number > 0 AND NOT is_stale; END;
 CREATE TRIGGER attachment_deleted AFTER DELETE ON attachments WHEN OLD.secret IS NOT NULL
     BEGIN UPDATE wrapping SET is_stale = 1 WHERE number > 0 AND NOT is_stale; END;
+
+-- Reconciliations read the ids of all letters: from here alone.
+CREATE INDEX envelopes_letters ON envelopes (id) WHERE body IS NULL;
