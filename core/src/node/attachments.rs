@@ -1,6 +1,7 @@
 //! Attachments at both ends: from a file to fragments, and back.
 
 use super::Node;
+use super::intake::Origin;
 use crate::chat::{ContactId, MessageId, SendError, State};
 use crate::clock::Moment;
 use crate::envelope::{
@@ -166,8 +167,8 @@ impl Node {
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             self.count_use(&envelope)?;
             let born = now.steady - age_ms as i64;
-            let message_for = Some((message, row.contact));
-            self.keep(&envelope, id, Standing::Own, born, message_for, None)?;
+            let origin = Origin::own(Some((message, row.contact)));
+            self.keep(&envelope, id, Standing::Own, born, origin)?;
             self.store.delete_symbol(message, (block, symbol))?;
             if let Some(fragment) = envelope.fragment() {
                 self.offer_fragment((fragment.body, number), None);
@@ -273,10 +274,11 @@ impl Node {
 
     /// Whether fragments of this mark are for this node, and still wanted.
     pub(super) fn collects(&self, mark: BodyMark) -> Result<bool, StoreError> {
-        Ok(self.collected(mark)?.is_some())
+        Ok(self.collected(mark)?.is_some_and(|attachment| attachment.blocks_left > 0))
     }
 
-    fn collected(&self, mark: BodyMark) -> Result<Option<Attachment>, StoreError> {
+    /// The attachment that fragments of this mark belong to, if it is for this node.
+    pub(super) fn collected(&self, mark: BodyMark) -> Result<Option<Attachment>, StoreError> {
         let attachment = self.store.attachment_by_mark(mark)?;
         let Some(attachment) = attachment.filter(|a| a.secret.is_some()) else { return Ok(None) };
         let is_own = self.store.message(attachment.message)?.is_none_or(|row| row.outgoing);

@@ -56,3 +56,28 @@ CREATE TRIGGER attachment_deleted AFTER DELETE ON attachments WHEN OLD.secret IS
 
 -- Reconciliations read the ids of all letters: from here alone.
 CREATE INDEX envelopes_letters ON envelopes (id) WHERE body IS NULL;
+
+-- The bytes stand apart, so that whoever weighs or counts envelopes does not read them.
+CREATE TABLE contents (
+    envelope INTEGER PRIMARY KEY REFERENCES envelopes (row) ON DELETE CASCADE,
+    bytes    BLOB    NOT NULL
+);
+INSERT INTO contents SELECT row, bytes FROM envelopes;
+ALTER TABLE envelopes DROP COLUMN bytes;
+
+-- How often each copy was halved, and when this node got it.
+ALTER TABLE envelopes ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE envelopes ADD COLUMN taken_steady INTEGER NOT NULL DEFAULT 0;
+DROP INDEX envelopes_eviction;
+CREATE INDEX envelopes_foreign ON envelopes (row) WHERE standing = 0;
+
+-- Whom this node meets: contacts (0 and the number) and keys of links (1 and the key).
+CREATE TABLE neighbours (
+    id         BLOB    PRIMARY KEY,
+    met_steady INTEGER NOT NULL,  -- last
+    meetings   INTEGER NOT NULL,
+    brought    INTEGER NOT NULL   -- mail that was first heard of from them
+) WITHOUT ROWID;
+-- The ages at which acknowledgements came by, summed up, and how many.
+CREATE TABLE ack_ages (sum_ms REAL NOT NULL, count REAL NOT NULL);
+INSERT INTO ack_ages VALUES (0, 0);
