@@ -22,10 +22,10 @@ pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats};
 
-use crate::chat::ContactId;
+use crate::chat::{ContactId, MessageId};
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
-use crate::envelope::Difficulty;
+use crate::envelope::{Difficulty, Encoder};
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::bodies::Piece;
@@ -100,6 +100,8 @@ pub struct Node {
     neighbours: Neighbours,
     ack_ages: AckAges,
     leaving: Leaving,
+    /// The block of an own attachment whose repair symbols were made last.
+    source: Option<((MessageId, u32), Encoder)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -211,6 +213,7 @@ impl Node {
             neighbours: Neighbours::load(store.neighbours()?),
             ack_ages: store.ack_ages()?,
             leaving: Leaving::default(),
+            source: None,
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,

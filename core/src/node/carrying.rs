@@ -51,6 +51,7 @@ impl Node {
 
     /// A meeting is over: what it has taught is kept.
     pub(super) fn part(&mut self, neighbour: NeighbourId) -> Result<(), StoreError> {
+        self.source = None;
         if let Some(known) = self.neighbours.get(&neighbour) {
             self.store.set_neighbour(&neighbour, known)?;
         }

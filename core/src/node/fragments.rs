@@ -13,15 +13,14 @@ use super::{Fault, Node};
 use crate::chat::State;
 use crate::clock::Moment;
 use crate::envelope::{
-    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
+    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
+    Release,
 };
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{Copy, Router};
-use crate::store::{
-    Carried, Durability, NewEnvelope, Proof, Standing, SteadyMs, Store, StoreError,
-};
+use crate::store::{Carried, Durability, Proof, Standing, SteadyMs, Store, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -46,14 +45,14 @@ pub(super) struct Holding {
 
 /// What all fragments of a body have in common.
 #[derive(Clone, Copy)]
-struct Traits {
-    priority: crate::Priority,
-    needed: u32,
-    fragment_bytes: u32,
-    born: SteadyMs,
-    expires: SteadyMs,
+pub(super) struct Traits {
+    pub(super) priority: Priority,
+    pub(super) needed: u32,
+    pub(super) fragment_bytes: u32,
+    pub(super) born: SteadyMs,
+    pub(super) expires: SteadyMs,
     /// When this node got the first of it.
-    taken: SteadyMs,
+    pub(super) taken: SteadyMs,
 }
 
 impl Traits {
@@ -100,45 +99,29 @@ impl Holdings {
                 continue;
             }
             let bytes = store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
-            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
-            let fragment = envelope.fragment().ok_or(StoreError::Corrupt)?;
-            holdings.insert(
-                fragment,
-                &NewEnvelope {
-                    id: carried.id,
-                    commitment: envelope.commitment(),
-                    standing: carried.standing,
-                    priority: carried.priority,
-                    born: carried.born,
-                    expires: carried.expires,
-                    message: None,
-                    postmark: carried.postmark,
-                    fragment: Some(fragment),
-                    generation: carried.generation,
-                    taken: carried.taken,
-                    bytes: &bytes,
-                },
-            );
+            let fragment = Fragment::of_header(&bytes).ok_or(StoreError::Corrupt)?;
+            let traits = Traits {
+                priority: carried.priority,
+                needed: fragment.needed,
+                fragment_bytes: carried.size_bytes as u32,
+                born: carried.born,
+                expires: carried.expires,
+                taken: carried.taken,
+            };
+            holdings.insert(fragment, traits, carried.generation);
         }
         Ok(holdings)
     }
 
-    pub(super) fn insert(&mut self, fragment: Fragment, new: &NewEnvelope<'_>) {
+    pub(super) fn insert(&mut self, fragment: Fragment, traits: Traits, generation: u8) {
         let holding = self.0.entry(fragment.body).or_insert_with(|| Holding {
             numbers: Numbers::default(),
             generations: BTreeMap::new(),
-            traits: Traits {
-                priority: new.priority,
-                needed: fragment.needed,
-                fragment_bytes: new.bytes.len() as u32,
-                born: new.born,
-                expires: new.expires,
-                taken: new.taken,
-            },
+            traits,
             item: None,
         });
         holding.numbers.insert(fragment.number);
-        holding.generations.insert(fragment.number, new.generation);
+        holding.generations.insert(fragment.number, generation);
         holding.item = None;
     }
 
@@ -154,9 +137,9 @@ impl Holdings {
         !self.0.contains_key(&body)
     }
 
-    /// Whether as many fragments are on board as may suffice.
-    fn suffices(&self, body: BodyKey) -> bool {
-        self.0.get(&body).is_some_and(|h| h.generations.len() >= h.traits.needed as usize)
+    /// How many fragments of the body are on board.
+    fn count(&self, body: BodyKey) -> usize {
+        self.0.get(&body).map_or(0, |holding| holding.generations.len())
     }
 
     /// The length of the whole body, as far as a carrier can tell.
@@ -295,9 +278,9 @@ impl Node {
         let mut result = Ok(());
         session.bodies.walk_offers(|offer| {
             let (body, traits) = (offer.body, offer.traits);
-            match self.wants(offer) {
-                Ok(true) => {}
-                Ok(false) => {
+            let mut lacking = match self.lacking(offer) {
+                Ok(Some(lacking)) => lacking,
+                Ok(None) => {
                     offer.shelf.numbers = Numbers::default();
                     return Walk::On;
                 }
@@ -305,17 +288,18 @@ impl Node {
                     result = Err(error);
                     return Walk::Stop;
                 }
-            }
+            };
             let bytes = traits.fragment_bytes.max(1) as usize;
             let mut batch = Numbers::default();
             // Everybody begins in another place: so different carriers bring different pieces.
             for number in offer.shelf.numbers.from_turn(turn) {
                 if self.holdings.contains((body, number)) {
                     offer.shelf.numbers.remove(number);
-                } else if left < bytes {
+                } else if left < bytes || lacking == 0 {
                     break;
                 } else if !self.fetching.contains_key(&(body, number)) {
                     left -= bytes;
+                    lacking -= 1;
                     offer.shelf.numbers.remove(number);
                     self.fetching.insert((body, number), link);
                     self.fetches.push_back((until, (body, number), link));
@@ -338,16 +322,23 @@ impl Node {
         result
     }
 
-    /// Whether fragments like these are fetched: for this node all, for others what is offered, and
-    /// worth its room.
-    fn wants(&mut self, offer: &Offer) -> Result<bool, StoreError> {
+    /// How many fragments like these are to be fetched now; none where they are of no use: for this
+    /// node all that it takes, for others what is offered, and worth its room.
+    fn lacking(&mut self, offer: &Offer) -> Result<Option<usize>, StoreError> {
         let (body, traits) = (offer.body, &offer.traits);
-        if self.collects(body.mark())? {
-            return Ok(true);
+        if let Some(attachment) = self.collected(body.mark())?.filter(|a| a.blocks_left > 0) {
+            let (needed, here) = (attachment.layout.needed() as usize, attachment.arrived as usize);
+            let [first, last] = body.mark().bodies();
+            let coming = self.fetching.range((first, 0)..=(last, u32::MAX)).count();
+            // A few more than suffice, in case; and if they did not, a few more again.
+            let spare = needed / 32 + 2;
+            let lacking = (needed + spare).saturating_sub(here + coming);
+            return Ok(Some(if coming == 0 { lacking.max(spare) } else { lacking }));
         }
         let is_due = offer.shelf.is_offered || self.is_decoy(body);
-        if !is_due || self.holdings.suffices(body) {
-            return Ok(false);
+        let here = self.holdings.count(body);
+        if !is_due || here >= traits.needed as usize {
+            return Ok(None);
         }
         let now = self.clock.steady();
         let copy = Copy {
@@ -359,7 +350,11 @@ impl Node {
             size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
         };
         let worth = self.outlook().worth(&copy);
-        self.admits(traits.fragment_bytes.into(), worth)
+        if !self.admits(traits.fragment_bytes.into(), worth)? {
+            return Ok(None);
+        }
+        let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();
+        Ok(Some((traits.needed as usize).saturating_sub(here + coming)))
     }
 
     /// Some bodies are taken that are offered to their recipients alone, so that taking them does not
@@ -456,7 +451,7 @@ impl Node {
     ) -> Result<(), Fault> {
         for &(number, ack) in acks {
             let Some(carried) = self.store.fragment(body, number)? else { continue };
-            let bytes = self.store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
+            let Some(bytes) = self.bytes_of(&carried)? else { continue };
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             if ack.fits(&envelope) {
                 self.bury_fragment(&carried, ack, Some(link))?;
@@ -506,7 +501,7 @@ impl Node {
         let Some(fragment) = self.store.fragments_of(mark)?.into_iter().next() else {
             return Ok(());
         };
-        let bytes = self.store.envelope_bytes(fragment.row)?.ok_or(StoreError::Corrupt)?;
+        let Some(bytes) = self.bytes_of(&fragment)? else { return Ok(()) };
         let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
         match Release::new(&envelope, s) {
             Some(release) => self.end_body(now, mark, release, fragment.postmark, Some(link)),

@@ -1,13 +1,14 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
 use super::acks::bars;
+use super::fragments::Traits;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
 use super::{Fault, Node};
 use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
-use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened};
+use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened, husk};
 use crate::event::Event;
 use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
@@ -28,13 +29,15 @@ pub(super) struct Origin {
     pub(super) generation: u8,
     /// What it is charged to; nothing of own ones.
     pub(super) postmark: Option<PostmarkRow>,
+    /// Whether its ciphertext can be made again, and is not kept.
+    pub(super) is_husk: bool,
     /// Of own ones: what it carries, and for whom.
     pub(super) message: Option<(MessageId, ContactId)>,
 }
 
 impl Origin {
     pub(super) fn own(message: Option<(MessageId, ContactId)>) -> Self {
-        Self { generation: 0, postmark: None, message }
+        Self { generation: 0, postmark: None, is_husk: false, message }
     }
 }
 
@@ -186,7 +189,7 @@ impl Node {
             return self.carry(link, envelope, (id, born, postmark, generation));
         }
         let is_public = !is_late && self.has_room(envelope.as_bytes().len() as u64);
-        let origin = Origin { generation, postmark: Some(postmark), message: None };
+        let origin = Origin { generation, postmark: Some(postmark), is_husk: false, message: None };
         let row = self.keep(envelope, id, Standing::Received, born, origin)?;
         let expires = born + i64::from(envelope.lifetime_s()) * 1000;
         self.take_symbol(now, link, envelope, (row, expires))?;
@@ -239,7 +242,8 @@ impl Node {
         let expires = born + i64::from(envelope.lifetime_s()) * 1000;
         self.store_message(now, link, incoming, expires)?;
         let Incoming { opened, writer, .. } = incoming;
-        let origin = Origin { generation: 0, postmark: Some(postmark), message: None };
+        let origin =
+            Origin { generation: 0, postmark: Some(postmark), is_husk: false, message: None };
         let row = self.keep(envelope, id, Standing::Received, born, origin)?;
         let release = self.release_time(now, expires);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
@@ -333,7 +337,7 @@ impl Node {
         if is_news && let Some(id) = self.links.get(&link).and_then(|session| session.neighbour) {
             self.neighbours.count_brought(&id);
         }
-        let origin = Origin { generation, postmark: Some(postmark), message: None };
+        let origin = Origin { generation, postmark: Some(postmark), is_husk: false, message: None };
         self.keep(envelope, id, Standing::Foreign, born, origin)?;
         self.say_taken(link, &id);
         match fragment {
@@ -366,9 +370,18 @@ impl Node {
             generation: origin.generation,
             taken: self.clock.steady(),
             bytes: envelope.as_bytes(),
+            husk: origin.is_husk.then(|| husk(envelope.as_bytes())),
         };
         if let Some(fragment) = new.fragment {
-            self.holdings.insert(fragment, &new);
+            let traits = Traits {
+                priority: new.priority,
+                needed: fragment.needed,
+                fragment_bytes: new.bytes.len() as u32,
+                born,
+                expires: new.expires,
+                taken: new.taken,
+            };
+            self.holdings.insert(fragment, traits, new.generation);
         }
         if standing == Standing::Foreign {
             self.foreign_envelopes += 1;

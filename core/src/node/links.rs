@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, Passage, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
 use crate::routing::{NeighbourId, TransferOrder};
-use crate::store::{Durability, Proof, Store, StoreError};
+use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
@@ -112,22 +112,41 @@ impl Node {
         }
         if frame.is_none() && session.closed.is_none() {
             while let Some(next) = session.next_transfer() {
-                let Some(envelope) = self.store.envelope_to_send(next.row())? else {
-                    session.push_lack(next.row());
-                    continue;
-                };
-                let age_s = (now.steady - envelope.born).max(0) / 1000;
-                session.in_flight.insert(envelope.id.head(), next.row());
-                let passage = Passage {
-                    age_s: u32::try_from(age_s).unwrap_or(u32::MAX),
-                    generation: envelope.generation.saturating_add(1),
-                };
-                session.begin_transfer(envelope.bytes, passage);
+                self.begin_transfer(now, link, next.row())?;
+                let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
+                session = fed;
             }
             frame = session.poll_transfer();
         }
         self.sent.merge(session.take_traffic());
         Ok(frame)
+    }
+
+    /// The envelope's turn has come, if it is still there.
+    fn begin_transfer(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        row: EnvelopeRow,
+    ) -> Result<(), StoreError> {
+        let envelope = self.store.envelope_at(row)?;
+        let bytes = match &envelope {
+            Some(envelope) => self.bytes_of(envelope)?,
+            None => None,
+        };
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let (Some(envelope), Some(bytes)) = (envelope, bytes) else {
+            session.push_lack(row);
+            return Ok(());
+        };
+        let age_s = (now.steady - envelope.born).max(0) / 1000;
+        session.in_flight.insert(envelope.id.head(), row);
+        let passage = Passage {
+            age_s: u32::try_from(age_s).unwrap_or(u32::MAX),
+            generation: envelope.generation.saturating_add(1),
+        };
+        session.begin_transfer(bytes, passage);
+        Ok(())
     }
 
     pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {

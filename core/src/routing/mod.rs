@@ -93,9 +93,15 @@ impl TransferOrder {
     }
 }
 
-/// How many symbols a block of so many gets on top, against those that are lost with their carriers.
-pub(crate) fn repair_symbols(symbols: u32) -> u32 {
-    symbols / 8 + 2
+/// How many symbols a block of so many gets on top, against those that are lost with their carriers
+/// or never get through: as many again; of small bodies, where one carrier takes all, and of
+/// large ones, where each costs a share of a postmark, fewer.
+pub(crate) fn repair_symbols(symbols: u32, blocks: u32) -> u32 {
+    match (symbols, blocks) {
+        (..=8, _) => 2,
+        (_, 1) => symbols,
+        _ => symbols / 4 + 2,
+    }
 }
 
 /// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.

@@ -36,6 +36,8 @@ pub(crate) struct NewEnvelope<'a> {
     pub(crate) generation: u8,
     pub(crate) taken: SteadyMs,
     pub(crate) bytes: &'a [u8],
+    /// What is kept in place of the bytes, if these can be made again.
+    pub(crate) husk: Option<Vec<u8>>,
 }
 
 /// All but the bytes.
@@ -57,14 +59,6 @@ pub(crate) struct Carried {
     pub(crate) generation: u8,
     /// When this node got it.
     pub(crate) taken: SteadyMs,
-}
-
-/// What a link needs to send one.
-pub(crate) struct Outgoing {
-    pub(crate) id: EnvelopeId,
-    pub(crate) born: SteadyMs,
-    pub(crate) generation: u8,
-    pub(crate) bytes: Vec<u8>,
 }
 
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
@@ -97,7 +91,8 @@ impl Store {
             ])?;
         let row = self.connection.last_insert_rowid();
         let sql = "INSERT INTO contents VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute((row, new.bytes))?;
+        let kept = new.husk.as_deref().unwrap_or(new.bytes);
+        self.connection.prepare_cached(sql)?.execute((row, kept))?;
         Ok(EnvelopeRow(row))
     }
 
@@ -129,24 +124,6 @@ impl Store {
         let sql = "SELECT bytes FROM contents WHERE envelope = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([row.0], |row| row.get(0)).optional()?)
-    }
-
-    pub(crate) fn envelope_to_send(
-        &self,
-        row: EnvelopeRow,
-    ) -> Result<Option<Outgoing>, StoreError> {
-        let sql = "SELECT id, born_steady, generation, bytes FROM envelopes JOIN contents ON envelope = row
-             WHERE row = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let outgoing = statement.query_row([row.0], |row| {
-            Ok(Outgoing {
-                id: EnvelopeId(fixed(row, 0)?),
-                born: row.get(1)?,
-                generation: row.get(2)?,
-                bytes: row.get(3)?,
-            })
-        });
-        Ok(outgoing.optional()?)
     }
 
     /// Of letters: fragments are reconciled by body.

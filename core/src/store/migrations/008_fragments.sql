@@ -20,6 +20,8 @@ CREATE TABLE attachments (
     priority       INTEGER NOT NULL,            -- of an own one's fragments
     arrived        INTEGER NOT NULL DEFAULT 0,  -- fragments: acknowledged of an own one, else opened
     blocks_left    INTEGER NOT NULL,            -- not put together yet
+    sealed         INTEGER NOT NULL DEFAULT 0,  -- own: fragments that are
+    is_sealed      INTEGER NOT NULL,            -- own: whether that is all
     release        BLOB,                        -- received, whole: what ends it everywhere
     release_steady INTEGER,                     -- and when that may show
     ends_steady    INTEGER                      -- received: when it is given up
@@ -27,7 +29,7 @@ CREATE TABLE attachments (
 CREATE INDEX attachments_release ON attachments (release_steady) WHERE release_steady IS NOT NULL;
 CREATE INDEX attachments_end ON attachments (ends_steady) WHERE ends_steady IS NOT NULL;
 
--- Own symbols that wait for a postmark; received ones that wait for the rest of their block.
+-- Received symbols that wait for the rest of their block.
 CREATE TABLE attachment_symbols (
     message INTEGER NOT NULL REFERENCES attachments (message) ON DELETE CASCADE,
     block   INTEGER NOT NULL,
@@ -36,7 +38,7 @@ CREATE TABLE attachment_symbols (
     PRIMARY KEY (message, block, symbol)
 ) WITHOUT ROWID;
 
--- Received blocks.
+-- Received blocks, and those of own attachments until they have arrived: fragments are made from them.
 CREATE TABLE attachment_blocks (
     message INTEGER NOT NULL REFERENCES attachments (message) ON DELETE CASCADE,
     block   INTEGER NOT NULL,
