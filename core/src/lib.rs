@@ -55,6 +55,7 @@ pub use link::{
 };
 pub use node::{
     BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node, OpenError, Stats,
+    Turnover,
 };
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};

@@ -15,7 +15,7 @@ mod view;
 
 pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
-pub use view::{CarriedEnvelope, Neighbour, Stats};
+pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
 
 use crate::chat::ContactId;
 use crate::clock::{Clock, Moment};
@@ -86,6 +86,7 @@ pub struct Node {
     tombstones: u64,
     sent: Traffic,
     received_bytes: u64,
+    turnover: Turnover,
     events: VecDeque<Event>,
 }
 
@@ -190,6 +191,7 @@ impl Node {
             tombstones: store.tombstone_count()?,
             sent: Traffic::default(),
             received_bytes: 0,
+            turnover: Turnover::default(),
             events: VecDeque::new(),
             store,
             config,

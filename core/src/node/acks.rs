@@ -108,6 +108,7 @@ impl Node {
         let forget = envelope.expires + TOMBSTONE_SLACK_MS;
         self.entomb(&envelope.id, Some(proof), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
+        self.turnover.acknowledged += u64::from(envelope.standing == Standing::Foreign);
         if let Some(message) = envelope.message {
             self.progress(now, message, State::Delivered)?;
             self.recall(message, from)?;

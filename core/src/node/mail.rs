@@ -388,6 +388,7 @@ impl Node {
             }
             tracing::debug!(id = ?least.id, "evicted");
             self.remove_envelope(&least)?;
+            self.turnover.evicted += 1;
         }
         Ok(true)
     }
@@ -417,6 +418,7 @@ impl Node {
             postmark,
             bytes: envelope.as_bytes(),
         };
+        self.turnover.taken += u64::from(standing != Standing::Own);
         if standing == Standing::Foreign {
             self.foreign_envelopes += 1;
             self.foreign_bytes += new.bytes.len() as u64;

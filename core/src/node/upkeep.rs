@@ -6,7 +6,7 @@ use crate::chat::{State, ratchet};
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, Standing, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
 impl Node {
@@ -68,6 +68,7 @@ impl Node {
             let forget = envelope.expires + TOMBSTONE_SLACK_MS;
             self.entomb(&envelope.id, None, envelope.message, envelope.postmark, forget)?;
             self.remove_envelope(&envelope)?;
+            self.turnover.expired += u64::from(envelope.standing == Standing::Foreign);
             if let Some(message) = envelope.message
                 && self.store.envelopes_of(message)?.is_empty()
             {
