@@ -90,24 +90,38 @@ impl Node {
         now: Timestamp,
         link: LinkId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        let small = self.poll_small(link)?;
+        if small.is_some() || self.store.is_open() {
+            return Ok(small);
+        }
+        let now = self.clock.advance(now);
+        let live = |session: &&mut Session| session.closed.is_none();
+        let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
+        while let Some(next) = session.next_transfer() {
+            let Some(envelope) = self.store.envelope_to_send(next.row())? else { continue };
+            let age_s = (now.steady - envelope.born).max(0) / 1000;
+            if let Some(message) = envelope.message {
+                session.in_flight.insert(envelope.id.head(), message);
+            }
+            session.begin_transfer(envelope.bytes, u32::try_from(age_s).unwrap_or(u32::MAX));
+        }
+        let frame = session.poll_transfer();
+        self.sent.merge(session.take_traffic());
+        Ok(frame)
+    }
+
+    /// The next frame for `link` that brings no envelope: all that a node sends which takes mail and
+    /// passes none on.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn poll_small(&mut self, link: LinkId) -> Result<Option<Vec<u8>>, StoreError> {
         if self.store.is_open() {
             return Ok(None);
         }
-        let now = self.clock.advance(now);
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
-        let mut frame = session.poll_small();
-        if frame.is_none() && session.closed.is_none() {
-            while let Some(next) = session.next_transfer() {
-                let Some(envelope) = self.store.envelope_to_send(next.row())? else { continue };
-                let age_s = (now.steady - envelope.born).max(0) / 1000;
-                if let Some(message) = envelope.message {
-                    session.in_flight.insert(envelope.id.head(), message);
-                }
-                session.begin_transfer(envelope.bytes, u32::try_from(age_s).unwrap_or(u32::MAX));
-            }
-            frame = session.poll_transfer();
-        }
+        let frame = session.poll_small();
         self.sent.merge(session.take_traffic());
         Ok(frame)
     }
