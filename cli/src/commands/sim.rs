@@ -6,6 +6,7 @@ use crate::{
     output::{Output, bytes, duration, spinner, table},
 };
 use footpost_sim::{Report, Scenario, Settings, simulate};
+use std::time::Duration;
 
 pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
     let scenario = Scenario::load(&args.contacts, &args.messages)?;
@@ -27,7 +28,10 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
 
 fn shown(report: &Report) -> String {
     let Report { figures, cost, .. } = report;
-    let seconds = |of: Option<f64>| of.map_or("–".to_owned(), |s| duration((s * 1000.0) as u64));
+    let seconds = |of: Option<f64>| {
+        let time = of.map(|s| Duration::from_secs_f64(s).as_millis() as u64);
+        time.map_or("–".to_owned(), duration)
+    };
     let number = |of: Option<f64>| of.map_or("–".to_owned(), |n| format!("{n:.2}"));
     let row = |name: &str, value: String| [name.to_owned(), value];
     table(&[

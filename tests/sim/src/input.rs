@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::{FromStr, SplitWhitespace};
+use std::sync::Arc;
 use thiserror::Error;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -49,7 +50,7 @@ impl InputError {
 #[error("{}:{line}", file.display())]
 pub struct Place {
     /// The file.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
     /// The line, counted from 1.
     pub line: usize,
 }
@@ -98,7 +99,7 @@ pub(crate) fn read_lines(
     } else {
         Box::new(plain)
     };
-    let mut place = Place { file: file.to_owned(), line: 0 };
+    let mut place = Place { file: file.into(), line: 0 };
     let mut line = String::new();
     loop {
         line.clear();

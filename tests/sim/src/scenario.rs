@@ -6,12 +6,14 @@
 //! over one another: the same number is the same person in each.
 
 use crate::input::{InputError, Line, Place, read_lines};
-use crate::schedule::{Nanos, SECOND};
+use crate::schedule::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// No time beyond this many seconds, a century: sums of times stay within range.
 const MAX_TIME_S: f64 = 100.0 * 366.0 * 86_400.0;
+
+const NANOS_PER_S: f64 = 1e9;
 
 /// A world to replay. People are numbered from 0 without gaps, in the order of their numbers in
 /// the files.
@@ -234,5 +236,6 @@ fn time(line: &mut Line<'_>, what: &str) -> Result<Nanos, InputError> {
 fn time_of(line: &Line<'_>, word: &str, what: &str) -> Result<Nanos, InputError> {
     let seconds = word.parse().ok().filter(|seconds| (0.0..=MAX_TIME_S).contains(seconds));
     let no_time = || line.error(format!("“{word}” is no {what} in seconds"));
-    seconds.map(|s: f64| (s * SECOND as f64).round() as Nanos).ok_or_else(no_time)
+    #[allow(clippy::cast_sign_loss, reason = "what is negative is no time")]
+    seconds.map(|s: f64| (s * NANOS_PER_S).round() as Nanos).ok_or_else(no_time)
 }

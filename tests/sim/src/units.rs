@@ -55,6 +55,7 @@ fn quantity(text: &str, units: &[(&str, f64)]) -> Option<u64> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     let value = decimal(number.trim_end())? * factor;
+    #[allow(clippy::cast_sign_loss, reason = "no sign is read")]
     (value.fract() == 0.0 && value <= MOST).then_some(value as u64)
 }
 

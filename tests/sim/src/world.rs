@@ -205,7 +205,7 @@ impl World {
     fn end_frame(&mut self, link: LinkId) -> Result<(), SimError> {
         let Some(Flight { from, to, frame, purpose }) = self.air.land(link) else { return Ok(()) };
         self.figures.count_frame(purpose, frame.len() as u64);
-        let [sender, person] = self.people.get_disjoint_mut([from, to]).expect("two people");
+        let Ok([sender, person]) = self.people.get_disjoint_mut([from, to]) else { return Ok(()) };
         person.node.handle_frame(person.clock(self.now), link, &frame)?;
         person.note_arrival(|id| sender.hops_of(id))?;
         self.absorb(to)?;
