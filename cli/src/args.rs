@@ -145,8 +145,16 @@ pub(crate) enum IdentityCommand {
     #[command(after_help = "JSON: link, address, name, expires_ms")]
     Rotate(IdentityRotate),
     /// Revoke your key with the recovery words (from standard input), and go on under a new one
-    #[command(after_help = "JSON: link, address, name, expires_ms")]
-    Revoke,
+    #[command(after_help = "JSON: link, address, name, expires_ms; without a successor: revoked")]
+    Revoke(IdentityRevoke),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct IdentityRevoke {
+    /// Go on under no key: contacts stop sealing to you and hear you no more, and every conversation
+    /// ends until you name a successor (revoke again without this) or hand out a new profile's card
+    #[arg(long)]
+    pub(crate) no_successor: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -223,12 +231,14 @@ pub(crate) enum VaultCommand {
     /// Set, change or remove the passphrase; no node may run meanwhile
     #[command(after_help = "JSON: passphrase")]
     Passphrase,
+    /// Give up the mail on its way to you, where vault.keys is lost; contacts and messages stay
+    #[command(after_help = "JSON: reset")]
+    Reset,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
-    /// Write identity, contacts and messages to a new file, sealed under the recovery words; no
-    /// node may run meanwhile
+    /// Write identity, contacts and messages to a new file, sealed under the recovery words
     #[command(after_help = "JSON: file, size_bytes")]
     Create(BackupFile),
     /// Make a new profile from a backup; it takes over from the device before, which stops

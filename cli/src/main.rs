@@ -46,7 +46,9 @@ fn perform(args: Args) -> Result<(), Failure> {
             IdentityCommand::Rotate(rotate) => {
                 commands::identity::rotate(&profile()?, &rotate, out)
             }
-            IdentityCommand::Revoke => commands::identity::revoke(&profile()?, out),
+            IdentityCommand::Revoke(revoke) => {
+                commands::identity::revoke(&profile()?, &revoke, out)
+            }
         },
         Command::Contact { command } => match command {
             ContactCommand::Add(add) => commands::contact::add(&profile()?, &add, out),
@@ -62,6 +64,7 @@ fn perform(args: Args) -> Result<(), Failure> {
         },
         Command::Vault { command } => match command {
             VaultCommand::Passphrase => commands::vault::passphrase(&profile()?, out),
+            VaultCommand::Reset => commands::vault::reset(&profile()?, out),
         },
         Command::Backup { command } => match command {
             BackupCommand::Create(file) => commands::backup::create(&profile()?, &file, out),

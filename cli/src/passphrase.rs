@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use zeroize::Zeroizing;
 
@@ -21,6 +21,8 @@ const WORDS: &str = "FOOTPOST_WORDS";
 #[derive(Debug, Clone)]
 pub(crate) struct Passphrases {
     lines: Option<Arc<File>>,
+    /// That of a vault just made: nobody is asked for it again.
+    made: Arc<OnceLock<Zeroizing<String>>>,
 }
 
 impl Passphrases {
@@ -31,11 +33,14 @@ impl Passphrases {
                 Failure::new(Exit::Usage, message)
             })
         };
-        Ok(Self { lines: fd.map(open).transpose()? })
+        Ok(Self { lines: fd.map(open).transpose()?, made: Arc::default() })
     }
 
     /// The passphrase of the vault that is there; none where nobody gives one.
     pub(crate) fn current(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        if let Some(made) = self.made.get() {
+            return Ok(Some(made.clone()));
+        }
         match self.given(CURRENT)? {
             None => typed("Passphrase: "),
             given => Ok(given),
@@ -44,7 +49,12 @@ impl Passphrases {
 
     /// The passphrase of a vault to be made.
     pub(crate) fn first(&self) -> Result<Option<Zeroizing<String>>, Failure> {
-        self.chosen(CURRENT)
+        let first = self.chosen(CURRENT)?;
+        if let Some(first) = &first {
+            // Only one vault is made in a process.
+            let _ = self.made.set(first.clone());
+        }
+        Ok(first)
     }
 
     /// The passphrase to come after the current one.

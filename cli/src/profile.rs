@@ -5,7 +5,7 @@ use crate::{
     passphrase::Passphrases,
 };
 use footpost_core::{Config, Node, OpenError, StorePath, Timestamp, Vault, VaultError, Work};
-use footpost_transports::FileVault;
+use footpost_transports::{FileVault, FileWrappingKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::{
@@ -14,12 +14,14 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
 const DATABASE: &str = "footpost.db";
 const VAULT: &str = "vault";
+const WRAPPING_KEYS: &str = "vault.keys";
 const SOCKET: &str = "footpost.sock";
 const DEFAULT_NAME: &str = "default";
 /// Other commands hold a store for a moment only; a node that holds it for longer answers.
@@ -79,9 +81,13 @@ impl Profile {
         let mut make = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
             // The store comes last: it is what makes a profile of a directory.
-            match fs::remove_file(self.vault_file()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
+            for file in [self.vault_file(), self.dir.join(WRAPPING_KEYS)] {
+                match fs::remove_file(file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error.into());
+                    }
+                    _ => {}
+                }
             }
             let passphrase = passphrase.as_ref().map(|text| text.as_str());
             FileVault::create(&self.vault_file(), passphrase, &mut rng)?;
@@ -100,7 +106,7 @@ impl Profile {
     /// Undoes [`Profile::create`], as far as the system lets it.
     pub(crate) fn discard(&self) {
         let log = self.dir.join(format!("{DATABASE}-wal"));
-        for file in [self.database(), log, self.vault_file()] {
+        for file in [self.database(), log, self.vault_file(), self.dir.join(WRAPPING_KEYS)] {
             let _ = fs::remove_file(file);
         }
     }
@@ -151,7 +157,9 @@ impl Profile {
     /// The store and its key; asks for the passphrase if the vault is under one.
     pub(crate) fn store(&self) -> Result<StorePath, Failure> {
         self.check()?;
-        Ok(StorePath::Encrypted { path: self.database(), key: self.vault()?.unlock()? })
+        let key = self.vault()?.unlock()?;
+        let wrapping = Arc::new(FileWrappingKeys::new(self.dir.join(WRAPPING_KEYS), key.clone()));
+        Ok(StorePath::Encrypted { path: self.database(), key, wrapping })
     }
 
     /// The vault, and with it the passphrase that was given.

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Person, failure, footpost};
+use data_encoding::BASE64URL_NOPAD;
+use footpost_core::Card;
 
 /// One line, in the form “footpost: what: cure”, and this code.
 fn refused((code, error): (i32, String), expected: i32, says: &str) {
@@ -64,6 +66,13 @@ fn cards_are_checked() {
     refused(add(&link[..100]), 2, "");
     refused(add(&format!("{}!{}", &link[..50], &link[51..])), 2, "wrong character at position 50");
     refused(add(&altered), 2, "the card");
+    // Bob's card, which Alice has signed in his place.
+    let bytes = |link: &str| link.parse::<Card>().unwrap().as_bytes().to_vec();
+    let (mut forged, alices) = (bytes(&link), bytes(&alice.link()));
+    forged.truncate(forged.len() - 64);
+    forged.extend(&alices[alices.len() - 64..]);
+    let forged = format!("footpost:{}", BASE64URL_NOPAD.encode(&forged));
+    refused(add(&forged), 2, "signature");
     refused(add(&alice.link()), 1, "your own card");
     refused(alice.fails_with(&["contact", "add", "-"], b"\xff\xfe"), 2, "not text");
     refused(alice.fails_with(&["contact", "add", "-"], &vec![b'x'; 100_000]), 2, "longer than");

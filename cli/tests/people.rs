@@ -97,3 +97,34 @@ fn the_words_are_shown_once_and_asked_for_where_they_count() {
     assert_eq!(code, 2);
     assert!(error.contains("not the recovery words of this identity"), "{error}");
 }
+
+#[test]
+fn a_key_is_revoked_without_a_successor_and_one_named_after_all() {
+    let (alice, bob) = (Person::new("Alice"), Person::new("Bob"));
+    let shown = alice.fact(&["identity", "words"])["words"].clone();
+    let words: Vec<_> = shown.as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    let words = words.join(" ");
+    alice.befriend(&bob);
+    let address = alice.fact(&["id"])["address"].clone();
+    let end = ["identity", "revoke", "--no-successor", "--json"];
+    assert_eq!(alice.fails_with(&end, b"one two three").0, 2);
+    let ended = alice.with_stdin(&end, words.as_bytes());
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let ended: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(ended["revoked"], address);
+    let (code, error) = alice.fails(&["send", "Bob", "hello"]);
+    assert!(code == 1 && error.contains("this identity is revoked"), "{error}");
+    let (code, error) = alice.fails_with(&["identity", "rotate", "--words"], words.as_bytes());
+    assert!(code == 1 && error.contains("this identity is revoked"), "{error}");
+
+    let node = alice.run(None);
+    let bobs = bob.run(Some(&node));
+    until("Bob knows", || list(&bob)[0]["warning"] == "revoked");
+    let (code, error) = bob.fails(&["send", "Alice", "are you there?"]);
+    assert!(code == 1 && error.contains("key was revoked"), "{error}");
+    assert!(alice.with_stdin(&["identity", "revoke"], words.as_bytes()).status.success());
+    until("Bob knows the successor", || list(&bob)[0]["warning"].is_null());
+    alice.fact(&["send", "Bob", "here again"]);
+    until("they talk", || !bob.facts(&["inbox", "--all"]).is_empty());
+    drop((node, bobs));
+}

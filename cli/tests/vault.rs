@@ -89,6 +89,50 @@ fn a_profile_whose_key_and_store_do_not_belong_together_says_so() {
 }
 
 #[test]
+fn lost_wrapping_keys_are_put_back_or_given_up() {
+    let (alice, bob) = (Person::new("Alice"), Person::new("Bob"));
+    alice.befriend(&bob);
+    let talk = |text: &str| {
+        let node = alice.run(None);
+        let bobs = bob.run(Some(&node));
+        for (from, to) in [(&alice, "Bob"), (&bob, "Alice")] {
+            from.fact(&["send", to, text]);
+        }
+        common::until("both have the message", || {
+            [&alice, &bob].iter().all(|person| {
+                let inbox = person.facts(&["inbox", "--all"]);
+                inbox.iter().any(|message| message["text"] == text)
+            })
+        });
+        (node, bobs)
+    };
+    drop(talk("one"));
+    let keys = alice.dir().join("vault.keys");
+    assert_eq!(mode(&keys), 0o600);
+    let whole = std::fs::read(&keys).unwrap();
+    let before = alice.link();
+    for damage in [Some(&[][..]), Some(&whole[..30]), None] {
+        match damage {
+            Some(bytes) => std::fs::write(&keys, bytes).unwrap(),
+            None => std::fs::remove_file(&keys).unwrap(),
+        }
+        let (code, error) = alice.fails(&["id"]);
+        assert!(code == 3 && error.contains("wrapping keys are missing or damaged"), "{error}");
+    }
+    std::fs::write(&keys, &whole).unwrap();
+    assert_eq!(alice.link(), before);
+    let node = alice.run(None);
+    assert_eq!(alice.fails(&["vault", "reset"]).0, 3);
+    drop(node);
+    std::fs::write(&keys, b"damaged").unwrap();
+    alice.fact(&["vault", "reset"]);
+    assert_ne!(alice.link(), before);
+    assert_eq!(alice.facts(&["inbox", "--all"])[0]["text"], "one");
+    // Both find each other again, by what Alice tells Bob.
+    drop(talk("two"));
+}
+
+#[test]
 fn the_help_names_the_ways_to_give_a_passphrase() {
     let help = footpost().arg("--help").output().unwrap().stdout;
     let help = String::from_utf8(help).unwrap();
@@ -120,6 +164,22 @@ fn a_backup_brings_a_lost_profile_back() {
     // Never over another file.
     assert_eq!(failure(&with_words(&alice, &words(), &create)).0, 1);
 
+    // A running node makes one as well, in the directory where the command was given.
+    let node = alice.run(None);
+    let beside = |words: &str| {
+        let mut create = alice.command(&["backup", "create", "live"]);
+        create.current_dir(alice.dir()).env("FOOTPOST_WORDS", words).output().unwrap()
+    };
+    let (code, error) = failure(&beside("abandon ship"));
+    assert!(code == 2 && error.contains("these are 2 words"), "{error}");
+    assert!(beside(&words()).status.success());
+    let live = alice.dir().join("live");
+    assert_eq!(mode(&live), 0o600);
+    let (code, error) = failure(&beside(&words()));
+    assert!(code == 1 && error.contains("cannot make"), "{error}");
+    drop(node);
+    let file = live.to_str().unwrap();
+
     let restore = ["backup", "restore", file];
     let other = format!("{}vote", "zoo ".repeat(23));
     let (code, error) = failure(&with_words(&again, &other, &restore));
@@ -127,12 +187,17 @@ fn a_backup_brings_a_lost_profile_back() {
     assert_eq!(again.fails(&["id"]).0, 3);
     let (code, error) = failure(&with_words(&bob, &words(), &restore));
     assert!(code == 1 && error.contains("there is a profile"), "{error}");
+    let card = alice.dir().join("card");
+    std::fs::write(&card, bob.link()).unwrap();
+    let foreign = ["backup", "restore", card.to_str().unwrap()];
+    let (code, error) = failure(&with_words(&again, &words(), &foreign));
+    assert!(code == 2 && error.contains("no Footpost backup"), "{error}");
     let whole = std::fs::read(file).unwrap();
     let cut = alice.dir().join("cut");
     std::fs::write(&cut, &whole[..whole.len() - 9]).unwrap();
     let (code, error) =
         failure(&with_words(&again, &words(), &["backup", "restore", cut.to_str().unwrap()]));
-    assert_eq!(code, 2, "{error}");
+    assert!(code == 2 && error.contains("damaged or cut short"), "{error}");
     assert_eq!(again.fails(&["id"]).0, 3);
 
     assert!(with_words(&again, &words(), &restore).status.success());

@@ -1,6 +1,6 @@
 //! What an application may set.
 
-use crate::envelope::{MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode, Work};
+use crate::envelope::{MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode, Work};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,6 +15,8 @@ pub struct Config {
     pub(crate) read_receipts: bool,
     pub(crate) tag_mode: TagMode,
     pub(crate) work: Work,
+    pub(crate) fragment_bytes: u32,
+    pub(crate) max_attachment_bytes: u64,
 }
 
 /// A setting that makes no sense.
@@ -23,7 +25,13 @@ pub enum ConfigError {
     /// See [`Config::lifetime_s`].
     #[error("the lifetime must be {MIN_LIFETIME_S} to {MAX_LIFETIME_S} seconds")]
     Lifetime,
+    /// See [`Config::fragment_bytes`].
+    #[error("a fragment must have {MIN_FRAGMENT_BYTES} to {MAX_ENVELOPE_BYTES} bytes")]
+    Fragment,
 }
+
+/// The smallest fragments, in bytes.
+pub const MIN_FRAGMENT_BYTES: u32 = 1024;
 
 impl Default for Config {
     fn default() -> Self {
@@ -35,6 +43,8 @@ impl Default for Config {
             read_receipts: false,
             tag_mode: TagMode::Hidden,
             work: Work::Standard,
+            fragment_bytes: 8 * 1024,
+            max_attachment_bytes: 128 * 1024 * 1024,
         }
     }
 }
@@ -53,8 +63,30 @@ impl Config {
 
     /// Settings can also come from a file, past the setters.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let is_good = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&self.lifetime_s);
-        if is_good { Ok(()) } else { Err(ConfigError::Lifetime) }
+        if !(MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&self.lifetime_s) {
+            return Err(ConfigError::Lifetime);
+        }
+        if !(MIN_FRAGMENT_BYTES..=MAX_ENVELOPE_BYTES as u32).contains(&self.fragment_bytes) {
+            return Err(ConfigError::Fragment);
+        }
+        Ok(())
+    }
+
+    /// How long the envelope of one fragment is, in bytes; 8 KiB, right for radios, unless set. An
+    /// attachment has at most 32,768 fragments, not counting redundant ones.
+    ///
+    /// # Errors
+    /// [`ConfigError::Fragment`] outside [`MIN_FRAGMENT_BYTES`]`..=`[`MAX_ENVELOPE_BYTES`].
+    pub fn fragment_bytes(&mut self, bytes: u32) -> Result<&mut Self, ConfigError> {
+        self.fragment_bytes = bytes;
+        self.check()?;
+        Ok(self)
+    }
+
+    /// The longest attachment that is taken from a contact, in bytes; 128 MiB unless set.
+    pub fn max_attachment_bytes(&mut self, bytes: u64) -> &mut Self {
+        self.max_attachment_bytes = bytes;
+        self
     }
 
     /// The space for other people's mail, in bytes; 64 MiB unless set. Zero carries for nobody.

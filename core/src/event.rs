@@ -28,6 +28,11 @@ pub enum Event {
         /// How far it is now.
         state: State,
     },
+    /// A received attachment is whole: see [`crate::Node::write_attachment`].
+    AttachmentWhole {
+        /// Its message.
+        message: MessageId,
+    },
     /// A stranger's first message has come, with their card: they wait under a placeholder name.
     Requested {
         /// The request.
@@ -88,6 +93,8 @@ pub enum Reason {
     Handshake,
     /// A neighbour has not brought what it offered.
     Wish,
+    /// An attachment is to be acknowledged, or given up.
+    Attachment,
     /// A secret has served its time.
     Secret,
     /// A contact who writes and is not answered needs a fresh target.

@@ -15,7 +15,7 @@
 //! The rooms of the house, from the outside in: `node` orchestrates; `chat` is what people see;
 //! `routing` decides what goes to whom; `sync` finds out what a neighbour lacks; `link` is one
 //! neighbour session; `envelope` and `identity` are the cryptography; `store` is SQLite, under
-//! a key that the `vault` keeps; `codec` is the wire's alphabet.
+//! keys that the `vault` keeps; `codec` is the wire's alphabet.
 
 mod chat;
 mod clock;
@@ -27,6 +27,7 @@ mod identity;
 mod link;
 mod node;
 mod routing;
+mod scour;
 mod store;
 mod sync;
 mod time;
@@ -34,15 +35,15 @@ mod vault;
 
 pub use chat::{
     Contact, ContactError, ContactId, IdentityError, KeyWarning, Message, MessageId, Relation,
-    SendError, State,
+    SendError, State, Transfer,
 };
 pub use codec::DecodeError;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, MIN_FRAGMENT_BYTES};
 pub use envelope::{
-    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Letter,
-    MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Minting, Opened,
-    Postmark, Previous, Priority, SealError, Sealed, TagMode, Work, WorkProof, Workbench, open,
-    seal,
+    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Hint, Letter,
+    MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
+    MIN_LIFETIME_S, Manifest, Minting, Opened, Postmark, Previous, Priority, SealError, Sealed,
+    TagMode, Work, WorkProof, Workbench, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{
@@ -54,9 +55,9 @@ pub use link::{
     CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
 };
 pub use node::{
-    BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node, OpenError, Stats,
-    Turnover,
+    AttachmentError, BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node,
+    OpenError, Stats, Turnover,
 };
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
-pub use vault::{StoreKey, Vault, VaultError, WrappedKey};
+pub use vault::{StoreKey, Vault, VaultError, WrappedKey, WrappingKey, WrappingKeys};

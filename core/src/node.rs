@@ -1,18 +1,22 @@
 //! The node: the one place where links, mail, people and time come together.
 
 mod acks;
+mod attachments;
 mod backup;
 mod devices;
+mod fragments;
+mod intake;
 mod links;
-mod mail;
 mod people;
 mod postmarks;
 mod ratchet;
 mod relations;
+mod sending;
 mod trust;
 mod upkeep;
 mod view;
 
+pub use attachments::AttachmentError;
 pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
@@ -23,9 +27,12 @@ use crate::config::{Config, ConfigError};
 use crate::envelope::Difficulty;
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
+use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Traffic, Violation};
+use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
+use fragments::Holdings;
 use postmarks::Postmarks;
 use rand_core::CryptoRng;
 use ratchet::by_contact;
@@ -80,6 +87,12 @@ pub struct Node {
     wanted: BTreeMap<u64, LinkId>,
     /// The same in the order of asking, with the time by which each should have come.
     wishes: VecDeque<(SteadyMs, u64, LinkId)>,
+    /// What is on board of bodies in fragments.
+    holdings: Holdings,
+    /// Fragments that were asked for, and the link that is to bring each.
+    fetching: BTreeMap<Piece, LinkId>,
+    /// The same in the order of asking, with the time by which each should have come.
+    fetches: VecDeque<(SteadyMs, Piece, LinkId)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -186,6 +199,9 @@ impl Node {
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
             wishes: VecDeque::new(),
+            holdings: Holdings::load(&store)?,
+            fetching: BTreeMap::new(),
+            fetches: VecDeque::new(),
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,
@@ -197,7 +213,9 @@ impl Node {
             config,
             rng,
         };
+        scour_stack();
         let now = node.begin(now, Durability::Power)?;
+        node.renew_wrapping(now)?;
         node.renew_cards(now)?;
         node.turn_postmarks(now)?;
         node.commit()?;
@@ -274,6 +292,9 @@ impl Node {
     /// The only way out for an envelope: the quotas' use follows.
     fn remove_envelope(&mut self, envelope: &Carried) -> Result<(), StoreError> {
         self.store.delete_envelope(envelope.row)?;
+        if let Some(piece) = envelope.fragment {
+            self.holdings.remove(piece);
+        }
         if envelope.standing == crate::store::Standing::Foreign {
             self.foreign_envelopes = self.foreign_envelopes.saturating_sub(1);
             self.foreign_bytes = self.foreign_bytes.saturating_sub(envelope.size_bytes as u64);

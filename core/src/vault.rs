@@ -1,4 +1,11 @@
-//! The vault: who keeps the key of the store.
+//! The vault: who keeps the key of the store, and the keys that its targets' secrets are wrapped under.
+
+mod wrapping;
+
+#[cfg(test)]
+pub(crate) use wrapping::MemoryKeys;
+pub(crate) use wrapping::boxed;
+pub use wrapping::{WrappingKey, WrappingKeys};
 
 use crate::codec::{Reader, Writer};
 use aes_gcm::aead::{AeadInOut, Buffer};
@@ -8,23 +15,23 @@ use rand_core::CryptoRng;
 use std::{fmt, io};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// The key that a store is encrypted under. It is random, so nothing has to slow a guesser down.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct StoreKey([u8; 32]);
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct StoreKey(Box<[u8; 32]>);
 
 impl StoreKey {
     /// A fresh key.
     pub fn generate(rng: &mut dyn CryptoRng) -> Self {
-        let mut key = Self([0; 32]);
-        rng.fill_bytes(&mut key.0);
+        let mut key = Self(Box::new([0; 32]));
+        rng.fill_bytes(&mut *key.0);
         key
     }
 
     /// For keys that a platform's keystore has kept.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(*bytes)
+        Self(Box::new(*bytes))
     }
 
     /// For a platform's keystore to keep.
@@ -35,7 +42,7 @@ impl StoreKey {
 
 impl PartialEq for StoreKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&*other.0).into()
     }
 }
 
@@ -68,6 +75,13 @@ pub enum VaultError {
     /// It does not parse.
     #[error("the vault is damaged: restore the profile from a backup")]
     Damaged,
+    /// The keys that targets' secrets are wrapped under are not there, do not parse, or are another
+    /// profile's.
+    #[error(
+        "the vault's wrapping keys are missing or damaged: put them back from a copy, or give up \
+         what they open (`vault reset`); contacts and messages stay"
+    )]
+    WrappingKeys,
     /// A later version of Footpost made it.
     #[error("the vault is of a kind ({0}) that this Footpost does not know: update Footpost")]
     Unknown(u8),
@@ -116,7 +130,7 @@ impl WrappedKey {
     /// Leaves `key` open to whoever reads the file: for demonstrations, and for services on disks
     /// that are encrypted anyway.
     pub fn open(key: &StoreKey) -> Self {
-        Self(Zeroizing::new([&[OPEN], key.0.as_slice()].concat()))
+        Self(Zeroizing::new([&[OPEN][..], &*key.0].concat()))
     }
 
     /// As it was read.
@@ -143,7 +157,7 @@ impl WrappedKey {
         let mut reader = Reader::new(&self.0);
         match reader.u8("kind").map_err(damaged)? {
             OPEN => {
-                let key = StoreKey(reader.array("key").map_err(damaged)?);
+                let key = Self::key(reader.take(32, "key").map_err(damaged)?)?;
                 reader.finish("vault").map_err(damaged)?;
                 return Ok(key);
             }
@@ -165,7 +179,11 @@ impl WrappedKey {
         cipher
             .decrypt_in_place((&nonce).into(), header, &mut *secret as &mut dyn Buffer)
             .map_err(|_| VaultError::WrongPassphrase)?;
-        secret.as_slice().try_into().map(StoreKey).map_err(|_| VaultError::Damaged)
+        Self::key(&secret)
+    }
+
+    fn key(bytes: &[u8]) -> Result<StoreKey, VaultError> {
+        bytes.try_into().map(StoreKey::from_bytes).map_err(|_| VaultError::Damaged)
     }
 }
 

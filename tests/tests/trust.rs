@@ -3,7 +3,7 @@
 
 use footpost_core::{
     Body, Config, Contact, ContactError, ContactId, DAY_MS, Event, IdentityError, KeyWarning, Node,
-    Priority, RecoveryWords, State, StorePath, Timestamp,
+    Priority, RecoveryWords, SendError, State, StorePath, Timestamp,
 };
 use footpost_tests::{Net, simulated};
 use proptest::prelude::*;
@@ -246,26 +246,201 @@ fn replaced_words_are_the_only_ones_that_count() {
 }
 
 #[test]
-fn words_are_needed_before_they_are_used_and_identities_do_not_change_for_ever() {
+fn words_are_needed_before_they_are_used() {
     let mut net = Net::new(8, 1);
     let (now, node) = (net.now(), net.node(0));
     let guess = RecoveryWords::generate(&mut ChaCha20Rng::seed_from_u64(9));
     assert!(matches!(node.revoke_identity(now, &guess), Err(IdentityError::NoWords)));
+    assert!(matches!(node.end_identity(now, &guess), Err(IdentityError::NoWords)));
     assert!(matches!(node.replace_words(now, &guess), Err(IdentityError::NoWords)));
     let words = node.create_words(now).unwrap();
     assert_eq!(node.card().recovery(), Some(words.recovery_key().identity()));
-    let mut rotations = 0;
-    let last = loop {
-        match node.rotate_identity(now, None) {
-            Ok(()) => rotations += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(last, IdentityError::TooOften) && rotations == 8);
-    // Recovery is possible even then.
+    assert!(matches!(node.end_identity(now, &guess), Err(IdentityError::WrongWords)));
     node.revoke_identity(now, &words).unwrap();
     let own = node.card().clone();
     assert!(matches!(node.add_contact(now, &own, "me"), Err(ContactError::Own)));
+}
+
+#[test]
+fn with_the_words_an_identity_goes_on_for_ever() {
+    let mut world = World::new(15);
+    let words = world.words.clone();
+    for n in 0..70 {
+        let now = world.now();
+        world.net.node(ALICE).rotate_identity(now, Some(&words)).unwrap();
+        if n % 10 == 9 {
+            world.meet(ALICE, BOB);
+            assert!(world.is_at_alices() && world.alice().verified, "{n}");
+        }
+    }
+    assert!(world.warnings().is_empty());
+    world.exchange("under the seventieth key");
+    let now = world.now();
+    world.net.node(ALICE).revoke_identity(now, &words).unwrap();
+    world.meet(ALICE, BOB);
+    assert!(world.is_at_alices() && world.alice().verified && world.warnings().is_empty());
+    world.exchange("and the one after");
+}
+
+#[test]
+fn without_the_words_contacts_follow_so_far_and_with_them_further() {
+    let mut world = World::new(16);
+    let (words, mut rotations) = (world.words.clone(), 0);
+    let last = loop {
+        let now = world.now();
+        match world.net.node(ALICE).rotate_identity(now, None) {
+            Ok(()) => rotations += 1,
+            Err(error) => break error,
+        }
+        // Bob misses several at a time.
+        if rotations % 6 == 0 {
+            world.meet(ALICE, BOB);
+            assert!(world.is_at_alices() && !world.alice().verified, "{rotations}");
+        }
+    };
+    assert!(matches!(last, IdentityError::TooOften) && rotations > 20);
+    world.meet(ALICE, BOB);
+    assert!(world.is_at_alices());
+    let now = world.now();
+    assert!(matches!(
+        world.net.node(ALICE).replace_words(now, &words),
+        Err(IdentityError::TooOften)
+    ));
+    // Recovery is possible even then, and gives back what was lost.
+    for revoked in [false, true] {
+        let node = world.net.node(ALICE);
+        if revoked {
+            node.revoke_identity(now, &words).unwrap();
+        } else {
+            node.rotate_identity(now, Some(&words)).unwrap();
+        }
+        world.meet(ALICE, BOB);
+        assert!(world.is_at_alices() && world.alice().verified);
+        assert_eq!(world.alice().warning, None);
+    }
+    world.net.node(ALICE).rotate_identity(now, None).unwrap();
+    world.exchange("and on");
+}
+
+#[test]
+fn twenty_rotations_over_months_and_a_revocation_after() {
+    let mut world = World::new(17);
+    let words = world.words.clone();
+    // Carol, too, knows Alice from the beginning, but misses three of four.
+    let carol = world.net.add(&StorePath::Memory, prompt());
+    let (to_carol, alice_at_carols) = world.net.befriend(ALICE, carol);
+    let now = world.now();
+    world.net.node(carol).verify_contact(now, alice_at_carols).unwrap();
+    let thief = world.steal();
+    for n in 0..20 {
+        world.net.run_for(6 * DAY_MS);
+        let now = world.now();
+        let with = (n % 3 == 0).then_some(&words);
+        world.net.node(ALICE).rotate_identity(now, with).unwrap();
+        world.exchange(&format!("rotated {n} times"));
+        if n % 4 == 3 {
+            world.net.send(ALICE, to_carol, "a new key again");
+            world.net.send(carol, alice_at_carols, "how many are there?");
+            world.meet(ALICE, carol);
+        }
+    }
+    let now = world.now();
+    world.net.node(ALICE).revoke_identity(now, &words).unwrap();
+    for (who, contact) in [(BOB, world.to_alice), (carol, alice_at_carols)] {
+        world.meet(ALICE, who);
+        let address = world.net.node(ALICE).identity().address();
+        let contacts = world.net.node(who).contacts().unwrap();
+        let alice = contacts.iter().find(|known| known.id == contact).unwrap();
+        assert!(alice.address == address && alice.verified && alice.warning.is_none());
+    }
+    // The first of all those keys is worth nothing.
+    let inbox = world.net.inbox(BOB).len();
+    let now = world.now();
+    let _ = world.net.node(thief).rotate_identity(now, None);
+    let text = Body::Text("as of old".into());
+    let _ = world.net.node(thief).send(now, world.to_bob, &text, Priority::Normal);
+    world.meet(thief, BOB);
+    assert_eq!(world.net.inbox(BOB).len(), inbox);
+    assert!(world.is_at_alices());
+}
+
+#[test]
+fn replacing_the_words_always_leaves_room_to_revoke() {
+    let mut world = World::new(18);
+    let mut words = world.words.clone();
+    let mut replaced = 0;
+    loop {
+        let now = world.now();
+        world.net.node(ALICE).revoke_identity(now, &words).unwrap();
+        match world.net.node(ALICE).replace_words(now, &words) {
+            Ok(new) => words = new,
+            Err(IdentityError::TooOften) => break,
+            Err(error) => panic!("{error}"),
+        }
+        replaced += 1;
+    }
+    assert_eq!(replaced, 15);
+    world.meet(ALICE, BOB);
+    assert!(world.is_at_alices() && world.alice().verified && world.warnings().is_empty());
+    for _ in 0..3 {
+        let now = world.now();
+        world.net.node(ALICE).revoke_identity(now, &words).unwrap();
+        world.meet(ALICE, BOB);
+        assert!(world.is_at_alices() && world.alice().verified);
+    }
+    world.exchange("still here");
+}
+
+#[test]
+fn without_a_successor_the_conversation_ends_until_one_is_named() {
+    let mut world = World::new(19);
+    let thief = world.steal();
+    let (now, words) = (world.now(), world.words.clone());
+    world.net.send(ALICE, world.to_bob, "my phone is gone");
+    let node = world.net.node(ALICE);
+    node.end_identity(now, &words).unwrap();
+    assert!(node.has_ended());
+    let text = Body::Text("too late".into());
+    let sent = node.send(now, world.to_bob, &text, Priority::Normal);
+    assert!(matches!(sent, Err(SendError::Ended)));
+    assert!(matches!(node.rotate_identity(now, None), Err(IdentityError::Ended)));
+    assert!(matches!(node.rotate_identity(now, Some(&words)), Err(IdentityError::Ended)));
+
+    // Twice, and with the thief's mail before and after.
+    for _ in 0..2 {
+        world.meet(ALICE, BOB);
+        let alice = world.alice();
+        assert!(!alice.verified && alice.warning == Some(KeyWarning::Revoked));
+        let sent = world.net.node(BOB).send(now, world.to_alice, &text, Priority::Normal);
+        assert!(matches!(sent, Err(SendError::Revoked)));
+        world.net.node(thief).rotate_identity(now, None).unwrap();
+        world.net.send(thief, world.to_bob, "no, it is me");
+        world.meet(thief, BOB);
+    }
+    assert_eq!(world.warnings(), [KeyWarning::Revoked]);
+    let card = world.net.node(ALICE).card().clone();
+    let added = world.net.node(BOB).add_contact(now, &card, "Alice");
+    assert!(matches!(added, Err(ContactError::OldKey)));
+    assert!(!world.net.inbox(BOB).contains(&"no, it is me".to_owned()));
+
+    let now = world.now();
+    world.net.node(ALICE).revoke_identity(now, &words).unwrap();
+    assert!(!world.net.node(ALICE).has_ended());
+    world.meet(ALICE, BOB);
+    let alice = world.alice();
+    assert!(world.is_at_alices() && alice.verified && alice.warning.is_none());
+    world.exchange("on a new phone");
+}
+
+#[test]
+fn the_news_of_an_end_is_told_again_until_contacts_can_be_reached() {
+    let mut world = World::new(20);
+    let (now, words) = (world.now(), world.words.clone());
+    world.net.node(ALICE).end_identity(now, &words).unwrap();
+    // The first telling has expired by then.
+    world.net.run_for(15 * DAY_MS);
+    world.meet(ALICE, BOB);
+    assert_eq!(world.alice().warning, Some(KeyWarning::Revoked));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! engine waits for nobody. What has piled up goes into one store transaction, and no frame, event
 //! or result leaves before that is durable.
 
-use crate::{clock::Clock, footpost::StartError, minter::Minter, queue::QueueSender};
+use crate::{
+    clock::Clock, erasing::ErasingRng, footpost::StartError, minter::Minter, queue::QueueSender,
+};
 use footpost_core::{
     Config, Event, LinkId, LinkInfo, Minting, Node, OpenError, StoreError, StorePath, Timestamp,
 };
@@ -192,7 +194,7 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         let mut clock = Clock::default();
         let (now, _) = clock.now();
-        let node = Node::open(store, config, Box::new(rng), now)?;
+        let node = Node::open(store, config, Box::new(ErasingRng::new(rng)), now)?;
         Ok(Self { node, clock, now, links: BTreeMap::new(), replies: Vec::new(), events, minter })
     }
 

@@ -181,7 +181,7 @@ fn display(store: &StorePath) -> String {
     }
 }
 
-fn rng() -> Result<ChaCha20Rng, getrandom::Error> {
+pub(crate) fn rng() -> Result<ChaCha20Rng, getrandom::Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     Ok(ChaCha20Rng::from_seed(seed))

@@ -16,12 +16,14 @@
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `minter`: a thread of low priority that mints postmarks for the engine.
 //! - `clock`: the wall clock, and when somebody has set it.
-//! - `vault`: [`FileVault`], which keeps the store's key where there is no keystore.
+//! - `vault`: [`FileVault`] and [`FileWrappingKeys`], which keep the store's keys where there is no
+//!   keystore.
 
 mod backoff;
 mod carry;
 mod clock;
 mod driver;
+mod erasing;
 mod footpost;
 mod lan;
 mod link;
@@ -33,4 +35,4 @@ mod vault;
 pub use driver::Stopped;
 pub use footpost::{Config, Events, Footpost, Missed, StartError};
 pub use link::{Link, LinkReceiver, LinkSender};
-pub use vault::FileVault;
+pub use vault::{FileVault, FileWrappingKeys};

@@ -1,6 +1,6 @@
 //! A vault in a file: for desktops and services, which have no keystore of their own.
 
-use footpost_core::{StoreKey, Vault, VaultError, WrappedKey};
+use footpost_core::{StoreKey, Vault, VaultError, WrappedKey, WrappingKey, WrappingKeys};
 use rand_core::CryptoRng;
 use std::{
     fs::{self, File, OpenOptions},
@@ -33,7 +33,7 @@ impl FileVault {
     ) -> Result<StoreKey, VaultError> {
         let key = StoreKey::generate(rng);
         let mut file = private().create_new(true).open(path)?;
-        write(&mut file, &wrap(&key, passphrase, rng))?;
+        write(&mut file, wrap(&key, passphrase, rng).as_bytes())?;
         sync_directory(path)?;
         Ok(key)
     }
@@ -43,8 +43,7 @@ impl FileVault {
     /// # Errors
     /// [`VaultError::Io`].
     pub fn open(path: &Path) -> Result<Self, VaultError> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        let bytes = read(path)?;
         Ok(Self { path: path.into(), wrapped: WrappedKey::from_bytes(bytes), passphrase: None })
     }
 
@@ -69,10 +68,7 @@ impl FileVault {
         rng: &mut dyn CryptoRng,
     ) -> Result<(), VaultError> {
         let wrapped = wrap(&self.unlock()?, passphrase, rng);
-        let new = self.path.with_extension("new");
-        write(&mut private().create(true).truncate(true).open(&new)?, &wrapped)?;
-        fs::rename(new, &self.path)?;
-        sync_directory(&self.path)?;
+        replace(&self.path, wrapped.as_bytes())?;
         self.wrapped = wrapped;
         self.passphrase = None;
         Ok(())
@@ -82,6 +78,40 @@ impl FileVault {
 impl Vault for FileVault {
     fn unlock(&mut self) -> Result<StoreKey, VaultError> {
         self.wrapped.unlock(self.passphrase.as_ref().map(|passphrase| passphrase.as_str()))
+    }
+}
+
+/// Wrapping keys in a file, sealed under the store's key: they change without anybody being asked for
+/// the passphrase.
+///
+/// A file that is replaced is overwritten first, which destroys it on a magnetic disk. Flash, and file
+/// systems that copy on write, may keep the old blocks until they need the space: there only a
+/// keystore destroys keys for certain.
+#[derive(Debug)]
+pub struct FileWrappingKeys {
+    path: PathBuf,
+    store: StoreKey,
+}
+
+impl FileWrappingKeys {
+    /// For the store with this key. The file is made when the first key is kept.
+    pub fn new(path: PathBuf, store: StoreKey) -> Self {
+        Self { path, store }
+    }
+}
+
+impl WrappingKeys for FileWrappingKeys {
+    fn load(&self) -> Result<Vec<WrappingKey>, VaultError> {
+        match read(&self.path) {
+            Ok(bytes) => WrappingKey::open_all(&bytes, &self.store),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn replace(&self, keys: &[&WrappingKey]) -> Result<(), VaultError> {
+        let mut rng = crate::footpost::rng().map_err(io::Error::other)?;
+        Ok(replace(&self.path, &WrappingKey::seal_all(keys, &self.store, &mut rng))?)
     }
 }
 
@@ -97,9 +127,35 @@ fn private() -> OpenOptions {
     options
 }
 
-fn write(file: &mut File, wrapped: &WrappedKey) -> io::Result<()> {
-    file.write_all(wrapped.as_bytes())?;
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Puts another file in this one's place, whole or not at all, and overwrites the one that was there:
+/// only after nothing needs it any more.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut old = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        old => Some(old?),
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    write(&mut private().create(true).truncate(true).open(&new)?, bytes)?;
+    fs::rename(new, path)?;
+    sync_directory(path)?;
+    if let Some(old) = &mut old {
+        let len = old.metadata()?.len().min(MAX_BYTES);
+        write(old, &vec![0; len as usize])?;
+    }
+    Ok(())
 }
 
 /// The name, too, must survive a loss of power.
@@ -115,6 +171,32 @@ mod tests {
     use super::*;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+
+    #[test]
+    fn wrapping_keys_replace_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys");
+        let key = |byte| StoreKey::from_bytes(&[byte; 32]);
+        let keys = FileWrappingKeys::new(path.clone(), key(1));
+        assert!(keys.load().unwrap().is_empty());
+        let [one, two] = [1, 2].map(|n| WrappingKey::from_parts(n, &[n as u8; 32]));
+        let numbers = |keys: &FileWrappingKeys| -> Vec<_> {
+            keys.load().unwrap().iter().map(WrappingKey::number).collect()
+        };
+        keys.replace(&[&one, &two]).unwrap();
+        assert_eq!(numbers(&keys), [1, 2]);
+        // What was in the old file's place, as another name for it shows, is overwritten.
+        let remnant = directory.path().join("remnant");
+        fs::hard_link(&path, &remnant).unwrap();
+        keys.replace(&[&two]).unwrap();
+        assert_eq!(numbers(&keys), [2]);
+        assert!(fs::read(remnant).unwrap().iter().all(|&byte| byte == 0));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        let others = FileWrappingKeys::new(path.clone(), key(2));
+        assert!(matches!(others.load(), Err(VaultError::WrappingKeys)));
+        fs::write(&path, b"").unwrap();
+        assert!(matches!(keys.load(), Err(VaultError::WrappingKeys)));
+    }
 
     #[test]
     fn the_key_stays_the_same_through_changes_of_passphrase() {

@@ -2,18 +2,15 @@
 
 use crate::{
     args::BackupFile,
-    control::Client,
+    control::{Client, Reply, Request, Secret, misunderstood},
     failure::{Exit, Failure},
     output::{Output, bytes},
     profile::{self, Profile},
 };
-use footpost_core::{BackupError, Node, RecoveryWords, WordsError};
+use footpost_core::{Node, RecoveryWords};
 use serde::Serialize;
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{BufReader, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
-};
+use std::{fs::File, io::BufReader};
+use zeroize::Zeroizing;
 
 #[derive(Serialize)]
 struct Made {
@@ -31,27 +28,18 @@ struct Restored {
 
 pub(crate) fn create(profile: &Profile, args: &BackupFile, out: Output) -> Result<(), Failure> {
     profile.check()?;
-    let words = words(profile)?;
-    let Client::Opened(mut node) = Client::reach(profile)? else {
-        let message = "a node runs on this profile: stop it first";
-        return Err(Failure::new(Exit::Profile, message));
-    };
+    let words = given(profile)?;
+    // A slip is told before the node is asked.
+    words.parse::<RecoveryWords>()?;
     let path = &args.file;
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot make {}: {error}", path.display()))
+    // A running node has a directory of its own.
+    let file = std::path::absolute(path).map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot make {}: {error}", path.display()))
     })?;
-    let mut write = || {
-        let mut writer = BufWriter::new(&file);
-        node.back_up(&words, &mut writer)?;
-        writer.flush()?;
-        file.sync_all()?;
-        Ok::<_, BackupError>(file.metadata()?.len())
+    let request = Request::BackUp { words: Secret(words), file };
+    let Reply::BackedUp { size_bytes } = Client::reach(profile)?.ask(request)? else {
+        return Err(misunderstood());
     };
-    let size_bytes = write().inspect_err(|_| {
-        // Half a backup is none.
-        let _ = fs::remove_file(path);
-    })?;
     out.fact(&Made { file: path.display().to_string(), size_bytes }, |made| {
         format!(
             "Made {} ({}). Only your recovery words open it: keep them elsewhere.",
@@ -65,7 +53,7 @@ pub(crate) fn restore(profile: &Profile, args: &BackupFile, out: Output) -> Resu
     let file = File::open(&args.file).map_err(|error| {
         Failure::new(Exit::Usage, format!("cannot read {}: {error}", args.file.display()))
     })?;
-    let words = words(profile)?;
+    let words: RecoveryWords = given(profile)?.parse()?;
     let rng = profile::rng()?;
     let passphrase = profile.create()?;
     let restore = || {
@@ -90,9 +78,7 @@ pub(crate) fn restore(profile: &Profile, args: &BackupFile, out: Output) -> Resu
     })
 }
 
-fn words(profile: &Profile) -> Result<RecoveryWords, Failure> {
+fn given(profile: &Profile) -> Result<Zeroizing<String>, Failure> {
     let missing = "give the 24 recovery words: on the terminal, or see `footpost --help`";
-    let text = profile.passphrases().words()?;
-    let text = text.ok_or_else(|| Failure::new(Exit::Usage, missing))?;
-    text.parse().map_err(|error: WordsError| Failure::new(Exit::Usage, error.to_string()))
+    profile.passphrases().words()?.ok_or_else(|| Failure::new(Exit::Usage, missing))
 }

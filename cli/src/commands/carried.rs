@@ -44,10 +44,11 @@ pub(crate) fn short(hex: &str) -> String {
     hex.chars().take(12).chain(['…']).collect()
 }
 
-pub(crate) fn suite(suite: Suite) -> &'static str {
+pub(crate) fn suite(suite: Option<Suite>) -> &'static str {
     match suite {
-        Suite::X25519 => "X25519",
-        Suite::XWing => "X-Wing",
+        Some(Suite::X25519) => "X25519",
+        Some(Suite::XWing) => "X-Wing",
+        None => "fragment",
     }
 }
 

@@ -2,18 +2,19 @@
 
 use super::read_text;
 use crate::{
-    args::{IdentityRotate, IdentityWords},
-    control::{Client, Reply, Request, misunderstood},
+    args::{IdentityRevoke, IdentityRotate, IdentityWords},
+    control::{Client, Reply, Request, Secret, misunderstood},
     failure::Failure,
     output::{Output, is_terminal},
     profile::Profile,
 };
 use serde::Serialize;
 use std::io::{self, IsTerminal};
+use zeroize::Zeroizing;
 
 #[derive(Serialize)]
 struct Words {
-    words: Vec<String>,
+    words: Vec<Secret>,
 }
 
 pub(crate) fn words(profile: &Profile, args: &IdentityWords, out: Output) -> Result<(), Failure> {
@@ -23,9 +24,9 @@ pub(crate) fn words(profile: &Profile, args: &IdentityWords, out: Output) -> Res
         return Err(misunderstood());
     };
     out.fact(&Words { words }, |shown| {
-        let line = |(row, words): (usize, &[String])| {
+        let line = |(row, words): (usize, &[Secret])| {
             let numbered = words.iter().enumerate();
-            let cells = numbered.map(|(at, word)| format!("{:>3} {word:9}", row * 4 + at + 1));
+            let cells = numbered.map(|(at, word)| format!("{:>3} {:9}", row * 4 + at + 1, *word.0));
             cells.collect::<String>().trim_end().to_owned()
         };
         let lines: Vec<_> = shown.words.chunks(4).enumerate().map(line).collect();
@@ -43,9 +44,26 @@ pub(crate) fn rotate(profile: &Profile, args: &IdentityRotate, out: Output) -> R
     renew(profile, Request::Rotate { words }, out)
 }
 
-pub(crate) fn revoke(profile: &Profile, out: Output) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct Revoked {
+    revoked: String,
+}
+
+pub(crate) fn revoke(profile: &Profile, args: &IdentityRevoke, out: Output) -> Result<(), Failure> {
     profile.check()?;
     let words = read_words(out)?;
+    if args.no_successor {
+        let Reply::Card(card) = Client::reach(profile)?.ask(Request::End { words })? else {
+            return Err(misunderstood());
+        };
+        return out.fact(&Revoked { revoked: card.address }, |gone| {
+            format!(
+                "Revoked  {}\n\nYour contacts are told as they are met, and hear you no more. Keep \
+                 the node running until then.",
+                gone.revoked
+            )
+        });
+    }
     renew(profile, Request::Revoke { words }, out)
 }
 
@@ -59,9 +77,9 @@ fn renew(profile: &Profile, request: Request, out: Output) -> Result<(), Failure
 }
 
 /// Never from the command line, which others can see.
-fn read_words(out: Output) -> Result<String, Failure> {
+fn read_words(out: Output) -> Result<Secret, Failure> {
     if io::stdin().is_terminal() && is_terminal() {
         out.say("Your 24 recovery words, then Ctrl-D:")?;
     }
-    read_text(io::stdin().lock(), "the recovery words")
+    Ok(Secret(Zeroizing::new(read_text(io::stdin().lock(), "the recovery words")?)))
 }

@@ -26,6 +26,7 @@ enum Told {
     Started { listen: SocketAddr, address: String },
     Received { id: i64, contact: String },
     Progress { id: i64, contact: String, state: State, carriers: u32, carrier_contacts: u32 },
+    AttachmentWhole { id: i64 },
     Requested { contact: String },
     IdentityChanged { contact: String },
     KeyWarning { contact: String, warning: KeyWarning },
@@ -145,6 +146,7 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
             Told::Received { id: message.0, contact: name(footpost, contact).await? }
         }
         Event::Progress { message, .. } => return progress_of(footpost, message).await,
+        Event::AttachmentWhole { message } => Told::AttachmentWhole { id: message.0 },
         Event::Requested { contact } => Told::Requested { contact: name(footpost, contact).await? },
         // Where nobody asked to be told, nothing is.
         Event::ReceivedQuietly { .. } => return Ok(None),
@@ -192,6 +194,9 @@ fn text(told: &Told) -> String {
             format!("Listening on {listen} as {address}; Ctrl-C stops.")
         }
         Told::Received { id, contact } => format!("Message {id} from {}", printable(contact)),
+        Told::AttachmentWhole { id } => {
+            format!("The attachment of message {id} is whole: `footpost save {id} FILE`")
+        }
         Told::Progress { id, contact, state, carriers, carrier_contacts } => {
             let progress = progress(*state, *carriers, *carrier_contacts);
             format!("Message {id} to {}: {progress}", printable(contact))

@@ -3,14 +3,22 @@
 
 use super::message::{
     CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
-    StatusView,
+    Secret, StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
-    Body, Card, Contact, ContactError, ContactId, MessageId, Node, RecoveryWords, SendError, State,
-    StoreError, Timestamp,
+    BackupError, Body, Card, Contact, ContactError, ContactId, MessageId, Node, RecoveryWords,
+    SendError, State, StoreError, Timestamp,
 };
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::{BufWriter, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+use zeroize::Zeroizing;
 
 /// Messages read at once.
 const BATCH: u32 = 64;
@@ -65,18 +73,26 @@ fn perform(
         Request::Words { old } => {
             let words = match old {
                 None => node.create_words(now)?,
-                Some(old) => node.replace_words(now, &old.parse()?)?,
+                Some(old) => node.replace_words(now, &old.0.parse()?)?,
             };
-            Reply::Words { words: words.words().map(ToOwned::to_owned).collect() }
+            let words = words.words().map(|word| Secret(Zeroizing::new(word.to_owned())));
+            Reply::Words { words: words.collect() }
         }
         Request::Rotate { words } => {
-            let words = words.map(|words| words.parse::<RecoveryWords>()).transpose()?;
+            let words = words.map(|words| words.0.parse::<RecoveryWords>()).transpose()?;
             node.rotate_identity(now, words.as_ref())?;
             Reply::Card(card(node))
         }
         Request::Revoke { words } => {
-            node.revoke_identity(now, &words.parse()?)?;
+            node.revoke_identity(now, &words.0.parse()?)?;
             Reply::Card(card(node))
+        }
+        Request::End { words } => {
+            node.end_identity(now, &words.0.parse()?)?;
+            Reply::Card(card(node))
+        }
+        Request::BackUp { words, file } => {
+            Reply::BackedUp { size_bytes: back_up(node, &words.0.parse()?, &file)? }
         }
         Request::Send { to, text, priority } => {
             let contact = find(node, &to)?;
@@ -217,6 +233,26 @@ fn page(
         }
     }
     Ok(MessagePage { messages, before: before.map(|id| id.0) })
+}
+
+/// Writes a backup to a new file for its owner alone; says how many bytes it has.
+fn back_up(node: &mut Node, words: &RecoveryWords, path: &Path) -> Result<u64, Failure> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot make {}: {error}", path.display()))
+    })?;
+    let mut write = || {
+        let mut writer = BufWriter::new(&file);
+        node.back_up(words, &mut writer)?;
+        writer.flush()?;
+        file.sync_all()?;
+        Ok::<_, BackupError>(file.metadata()?.len())
+    };
+    let written = write().inspect_err(|_| {
+        // Half a backup is none.
+        let _ = fs::remove_file(path);
+    });
+    Ok(written?)
 }
 
 /// A writer whose card has expired gets no receipt; that the message was seen stands all the same.

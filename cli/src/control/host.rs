@@ -21,16 +21,22 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
+use zeroize::Zeroizing;
 
 /// Commands that are served at once.
 const MAX_CONNECTIONS: usize = 64;
+/// Lines with recovery words are shorter, so that their buffer never grows.
+const SHORT_LINE_BYTES: usize = 8192;
 /// How long they have to take their answers when the node stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// After a failure to accept, as of too many open files.
@@ -167,18 +173,15 @@ impl Service {
             Ok(peer) if peer.uid() == self.owner || peer.uid() == 0 => {}
             _ => return warn!("another user's command was turned away"),
         }
-        let (reader, mut writer) = stream.into_split();
-        let mut reader = BufReader::new(reader);
+        let (mut reader, mut writer) = stream.into_split();
         loop {
-            let mut line = Vec::new();
-            let mut bounded = (&mut reader).take(MAX_LINE_BYTES);
             let read = tokio::select! {
-                read = bounded.read_until(b'\n', &mut line) => read,
+                read = hear(&mut reader) => read,
                 _ = self.stopped.changed() => return,
             };
             let request = match read {
-                Ok(1..) => serde_json::from_slice(&line),
-                Ok(0) => return,
+                Ok(line) if line.is_empty() => return,
+                Ok(line) => serde_json::from_slice(&line),
                 Err(error) => return debug!(%error, "a command went away"),
             };
             let reply = match request {
@@ -202,11 +205,7 @@ impl Service {
     }
 
     /// Tells the other side that something has happened until it goes away.
-    async fn watch(
-        mut self,
-        mut reader: BufReader<tokio::net::unix::OwnedReadHalf>,
-        mut writer: OwnedWriteHalf,
-    ) {
+    async fn watch(mut self, mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf) {
         let mut events: Events = self.footpost.subscribe();
         while say(&mut writer, &Reply::Changed).await.is_ok() {
             tokio::select! {
@@ -219,8 +218,18 @@ impl Service {
     }
 }
 
+/// The next line, empty at the end. Each waits for the answer to the one before, so that a read takes
+/// in no more than one; and no buffer keeps a copy of the recovery words that some bring.
+async fn hear(reader: &mut OwnedReadHalf) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(SHORT_LINE_BYTES));
+    let mut bounded = reader.take(MAX_LINE_BYTES);
+    while bounded.read_buf(&mut *line).await? > 0 && line.last() != Some(&b'\n') {}
+    Ok(line)
+}
+
 async fn say(writer: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
-    let mut line = serde_json::to_vec(reply)?;
+    let mut line = Zeroizing::new(Vec::with_capacity(SHORT_LINE_BYTES));
+    serde_json::to_writer(&mut *line, reply)?;
     line.push(b'\n');
     writer.write_all(&line).await
 }

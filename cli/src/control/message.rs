@@ -6,8 +6,9 @@ use footpost_core::{
     CarriedEnvelope, Contact, ContactId, CostClass, KeyWarning, Message, Priority, Protection,
     Relation, Role, State, Suite, Traffic,
 };
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::SocketAddr};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use zeroize::Zeroizing;
 
 /// The longest line either way, in bytes. A page of messages stays below.
 pub(crate) const MAX_LINE_BYTES: u64 = 1024 * 1024;
@@ -43,15 +44,24 @@ pub(crate) enum Request {
     },
     /// Make recovery words, or replace the old ones.
     Words {
-        old: Option<String>,
+        old: Option<Secret>,
     },
     /// Go on under a new key; with the words contacts keep their trust.
     Rotate {
-        words: Option<String>,
+        words: Option<Secret>,
     },
     /// Revoke the key with the words, and go on as its successor.
     Revoke {
-        words: String,
+        words: Secret,
+    },
+    /// Revoke the key with the words, without a successor.
+    End {
+        words: Secret,
+    },
+    /// Write a backup, sealed under the words, to a new file at this absolute path.
+    BackUp {
+        words: Secret,
+        file: PathBuf,
     },
     Send {
         to: String,
@@ -75,6 +85,28 @@ pub(crate) enum Request {
     },
     /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
     Watch,
+}
+
+/// Recovery words, or one of them: wiped after use, and never logged.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
 }
 
 /// What can be done about a contact.
@@ -127,7 +159,7 @@ pub(crate) enum Reply {
     },
     /// Shown once, and kept nowhere.
     Words {
-        words: Vec<String>,
+        words: Vec<Secret>,
     },
     Sent {
         id: i64,
@@ -137,6 +169,9 @@ pub(crate) enum Reply {
     Status(StatusView),
     Carried {
         envelopes: Vec<CarriedView>,
+    },
+    BackedUp {
+        size_bytes: u64,
     },
     Changed,
     Failed(Failure),
@@ -266,7 +301,7 @@ pub(crate) struct NeighbourView {
 pub(crate) struct CarriedView {
     pub(crate) id: String,
     pub(crate) own: bool,
-    pub(crate) suite: Suite,
+    pub(crate) suite: Option<Suite>,
     pub(crate) priority: Priority,
     pub(crate) created_ms: u64,
     pub(crate) lifetime_s: u32,

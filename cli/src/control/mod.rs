@@ -14,5 +14,5 @@ use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{
     CardView, CarriedView, Change, ContactView, Folder, MessageView, NeighbourView, Reply, Request,
-    StatusView,
+    Secret, StatusView,
 };

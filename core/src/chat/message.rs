@@ -72,6 +72,20 @@ pub struct Message {
     pub carriers: u32,
     /// How many of these are contacts.
     pub carrier_contacts: u32,
+    /// Of a message with an attachment: how far that has come.
+    pub transfer: Option<Transfer>,
+}
+
+/// How far an attachment has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Fragments that have arrived: at the recipient, of what was sent, by acknowledgement; here, of
+    /// what is received.
+    pub arrived: u32,
+    /// How many suffice, but for one or two.
+    pub needed: u32,
+    /// Whether nothing is missing any more.
+    pub is_whole: bool,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -91,6 +105,7 @@ impl TryFrom<MessageRow> for Message {
             delivered: row.delivered,
             carriers: row.carriers,
             carrier_contacts: row.carrier_contacts,
+            transfer: row.transfer,
         })
     }
 }
@@ -110,9 +125,21 @@ pub enum SendError {
     /// Their card is too old to seal to.
     #[error("the contact's card has expired: ask for a new one")]
     CardExpired,
+    /// It has more fragments than one body may have, or is empty.
+    #[error("an attachment must have 1 to {max_bytes} bytes at this fragment size")]
+    AttachmentSize {
+        /// The largest that can be sent.
+        max_bytes: u64,
+    },
+    /// What is to be sent cannot be read to its end.
+    #[error("the attachment cannot be read: {0}")]
+    Unreadable(#[source] std::io::Error),
     /// The identity lives on a later device.
     #[error("this profile was restored on another device: go on there")]
     Superseded,
+    /// One's own identity was revoked, and none took its place.
+    #[error("this identity is revoked: name a successor with the recovery words, or begin anew")]
+    Ended,
     /// It cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

@@ -7,6 +7,6 @@ pub(crate) mod relation;
 pub(crate) mod trust;
 
 pub use contact::{Contact, ContactError, ContactId};
-pub use message::{Message, MessageId, SendError, State};
+pub use message::{Message, MessageId, SendError, State, Transfer};
 pub use relation::Relation;
 pub use trust::{IdentityError, KeyWarning};

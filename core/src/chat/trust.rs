@@ -39,9 +39,15 @@ pub enum IdentityError {
     /// These are another identity's.
     #[error("these are not the recovery words of this identity")]
     WrongWords,
-    /// Contacts follow only so many changes.
-    #[error("this identity has changed too often for contacts to follow: begin a new profile")]
+    /// Contacts follow only so many changes of keys without the recovery words, and of the words.
+    #[error(
+        "contacts cannot follow so many changes: rotate with the recovery words, whose number is \
+         not limited"
+    )]
     TooOften,
+    /// It was revoked, and none took its place.
+    #[error("this identity is revoked: name a successor with the recovery words, or begin anew")]
+    Ended,
     /// The store cannot go on.
     #[error(transparent)]
     Store(#[from] StoreError),

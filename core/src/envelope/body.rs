@@ -13,6 +13,10 @@ const TEXT: u64 = 1;
 const READ: u64 = 2;
 const APPLICATION: u64 = 3;
 const REFRESH: u64 = 4;
+const ATTACHMENT: u64 = 5;
+
+/// The longest name of an attachment, in bytes.
+pub const MAX_ATTACHMENT_NAME_BYTES: usize = 255;
 
 /// The body of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,16 @@ pub enum Body {
         content_type: String,
         /// The content, as it is.
         bytes: Vec<u8>,
+    },
+    /// A file, or anything else too large for one envelope, which follows in fragments: see
+    /// [`crate::Node::send_attachment`].
+    Attachment {
+        /// What the sender calls it: for people to read, never a path to write to.
+        name: String,
+        /// A media type such as `image/jpeg`.
+        content_type: String,
+        /// Its length in bytes.
+        size_bytes: u64,
     },
     /// Nothing to say: it brings a fresh reply target to a writer who is only ever read.
     Refresh,
@@ -48,6 +62,9 @@ pub enum BodyError {
     /// The content type is empty, or longer than [`MAX_CONTENT_TYPE_BYTES`].
     #[error("the content type must have 1 to {MAX_CONTENT_TYPE_BYTES} bytes")]
     ContentType,
+    /// The attachment's name is empty, or longer than [`MAX_ATTACHMENT_NAME_BYTES`].
+    #[error("the attachment's name must have 1 to {MAX_ATTACHMENT_NAME_BYTES} bytes")]
+    Name,
     /// Only what this version knows can be sent.
     #[error("a body of an unsupported kind cannot be sent")]
     Unsupported,
@@ -61,6 +78,7 @@ impl Body {
             Self::Read(_) => READ,
             Self::Application { .. } => APPLICATION,
             Self::Refresh => REFRESH,
+            Self::Attachment { .. } => ATTACHMENT,
             Self::Unsupported { kind, .. } => *kind,
         }
     }
@@ -83,13 +101,22 @@ impl Body {
     pub(crate) fn validate(&self) -> Result<(), BodyError> {
         match self {
             Self::Text(text) if text.is_empty() => Err(BodyError::Empty),
-            Self::Application { content_type, .. }
+            Self::Application { content_type, .. } | Self::Attachment { content_type, .. }
                 if !(1..=MAX_CONTENT_TYPE_BYTES).contains(&content_type.len()) =>
             {
                 Err(BodyError::ContentType)
             }
+            Self::Attachment { name, .. }
+                if !(1..=MAX_ATTACHMENT_NAME_BYTES).contains(&name.len()) =>
+            {
+                Err(BodyError::Name)
+            }
             Self::Unsupported { .. } => Err(BodyError::Unsupported),
-            Self::Text(_) | Self::Read(_) | Self::Application { .. } | Self::Refresh => Ok(()),
+            Self::Text(_)
+            | Self::Read(_)
+            | Self::Application { .. }
+            | Self::Attachment { .. }
+            | Self::Refresh => Ok(()),
         }
     }
 
@@ -102,6 +129,13 @@ impl Body {
                 let mut out = Vec::with_capacity(content_type.len() + bytes.len() + 2);
                 out.put_bytes(content_type.as_bytes());
                 out.put(bytes);
+                out
+            }
+            Self::Attachment { name, content_type, size_bytes } => {
+                let mut out = Vec::with_capacity(name.len() + content_type.len() + 12);
+                out.put_bytes(name.as_bytes());
+                out.put_bytes(content_type.as_bytes());
+                out.put_u64(*size_bytes);
                 out
             }
             Self::Refresh => Vec::new(),
@@ -127,6 +161,18 @@ impl Body {
                 Ok(Self::Application {
                     content_type: text(content_type, "content type")?,
                     bytes: reader.rest().to_vec(),
+                })
+            }
+            ATTACHMENT => {
+                let mut reader = Reader::new(content);
+                let name = reader.bytes(MAX_ATTACHMENT_NAME_BYTES, "attachment name")?;
+                let content_type = reader.bytes(MAX_CONTENT_TYPE_BYTES, "content type")?;
+                let size_bytes = reader.u64("attachment length")?;
+                reader.finish("attachment")?;
+                Ok(Self::Attachment {
+                    name: text(name, "attachment name")?,
+                    content_type: text(content_type, "content type")?,
+                    size_bytes,
                 })
             }
             REFRESH => Ok(Self::Refresh),

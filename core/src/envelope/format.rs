@@ -12,11 +12,13 @@
 //! | 27 | 32 | ack commitment, SHA-256 of the secret `r` |
 //! | 59 | 32 | postmark key, Ed25519 |
 //! | 91 | 8 | postmark work nonce |
-//! | 99 | 32 or 1120 | KEM output, by suite |
+//! | 99 | 32, 1120 or 0 | KEM output, by suite |
 //! | … | | ciphertext with its 16-byte tag |
 //! | −64 | 64 | postmark signature over the id |
+//!
+//! A fragment's header says other things in place of hint and commitment: see [`super::fragment`].
 
-use super::{WorkProof, postmark};
+use super::{WorkProof, fragment, postmark};
 use crate::codec::DecodeError;
 use crate::identity::Suite;
 use crate::time::Timestamp;
@@ -118,7 +120,7 @@ pub(super) const STUB_LEN: usize = 80;
 #[derive(Clone, Copy)]
 pub struct Envelope<'a> {
     bytes: &'a [u8],
-    suite: Suite,
+    suite: Option<Suite>,
     priority: Priority,
 }
 
@@ -136,9 +138,15 @@ impl<'a> Envelope<'a> {
         if header[0] != VERSION {
             return Err(DecodeError::Unknown { what: "envelope version" });
         }
-        let suite = Suite::from_byte(header[1])?;
+        let suite = match header[1] {
+            fragment::SUITE => None,
+            byte => Some(Suite::from_byte(byte)?),
+        };
+        if suite.is_none() {
+            fragment::check_numbers(header)?;
+        }
         let priority = Priority::from_byte(header[PRIORITY])?;
-        let shortest = KEM_START + suite.encapsulation_len() + AEAD_TAG_LEN + SIGNATURE_LEN;
+        let shortest = KEM_START + encapsulation_len(suite) + AEAD_TAG_LEN + SIGNATURE_LEN;
         if bytes.len() <= shortest {
             return Err(DecodeError::Truncated { what: "envelope" });
         }
@@ -154,8 +162,8 @@ impl<'a> Envelope<'a> {
         self.bytes
     }
 
-    /// How it is sealed.
-    pub fn suite(&self) -> Suite {
+    /// How it is sealed to its recipient; none of a fragment, whose key came in a letter.
+    pub fn suite(&self) -> Option<Suite> {
         self.suite
     }
 
@@ -194,14 +202,10 @@ impl<'a> Envelope<'a> {
         WorkProof::new(&self.postmark_key(), self.created().day(), self.array(WORK_NONCE))
     }
 
-    pub(crate) fn hint(&self) -> [u8; 8] {
-        self.array(HINT)
-    }
-
-    /// What the hint's MAC covers: the hash of the header with the hint zeroed. Hashed once, then
-    /// tried under the key of every target.
-    pub(crate) fn hint_digest(&self) -> [u8; 32] {
-        hint_digest(self.header())
+    /// By what its recipient recognises it.
+    pub fn hint(&self) -> Hint {
+        let digest = hint_digest(self.header());
+        Hint { suite: self.suite, mac: self.array(HINT), digest }
     }
 
     pub(super) fn header(&self) -> &'a [u8] {
@@ -236,7 +240,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn ciphertext_start(&self) -> usize {
-        KEM_START + self.suite.encapsulation_len()
+        KEM_START + encapsulation_len(self.suite)
     }
 
     fn unsigned_len(&self) -> usize {
@@ -249,12 +253,27 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// An envelope's hint, and what the hint covers: the header is hashed once, then the MAC tried under
+/// the key of every target. See [`crate::TargetSecret::recognises`].
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    /// None of a fragment: no target's.
+    pub(super) suite: Option<Suite>,
+    pub(super) mac: [u8; 8],
+    pub(super) digest: [u8; 32],
+}
+
 impl fmt::Debug for Envelope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Envelope({:?}, {} bytes)", self.suite, self.bytes.len())
     }
 }
 
+fn encapsulation_len(suite: Option<Suite>) -> usize {
+    suite.map_or(0, Suite::encapsulation_len)
+}
+
+/// The hash of the header with the hint zeroed.
 pub(super) fn hint_digest(header: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(&header[..HINT.start])

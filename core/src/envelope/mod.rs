@@ -2,7 +2,9 @@
 
 mod ack;
 mod body;
+mod coding;
 mod format;
+mod fragment;
 mod open;
 mod postmark;
 mod seal;
@@ -10,12 +12,20 @@ mod work;
 
 pub use ack::{Ack, AckProof};
 pub(crate) use body::BETWEEN_ENGINES;
-pub use body::{Body, BodyError, MAX_CONTENT_TYPE_BYTES};
+pub use body::{Body, BodyError, MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES};
+pub(crate) use coding::Layout;
 pub use format::{
-    Commitment, Envelope, EnvelopeId, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
+    Commitment, Envelope, EnvelopeId, Hint, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S,
+    Priority,
+};
+pub use fragment::Manifest;
+pub(crate) use fragment::{
+    BodyKey, BodyMark, BodySecret, Fragment, FragmentAck, MAX_FRAGMENTS, OVERHEAD_BYTES, Release,
+    Stamp,
 };
 pub use open::{Opened, open};
 pub use postmark::Postmark;
+pub(crate) use seal::blur;
 pub use seal::{Letter, Previous, SealError, Sealed, TagMode, seal};
 pub(crate) use work::Difficulty;
 pub use work::{Minting, Work, WorkProof, Workbench};

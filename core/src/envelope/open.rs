@@ -1,20 +1,23 @@
 //! Opening: the recipient's half of sealing.
 
-use super::seal::{PART_BODY, PART_CARD, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS};
+use super::seal::{
+    PART_BODY, PART_CARD, PART_MANIFEST, PART_PREVIOUS, PART_REPLY, PART_STATEMENTS,
+};
 use super::{
-    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, PSK_ID, Previous, auth_message, info,
+    AUTH_DOMAIN, Ack, Body, EXPORT_ACK, EXPORT_AUTH, Envelope, Hint, Manifest, PSK_ID, Previous,
+    auth_message, info,
 };
 use crate::codec::{DecodeError, Reader};
 use crate::identity::{
     Card, Identity, KemSecret, MAX_STATEMENT_BYTES, MAX_STATEMENTS, ReplyTarget, Statement, Suite,
     TargetSecret,
 };
+use crate::scour::scour_stack;
 use crate::time::Timestamp;
 use hpke::aead::{AeadCtxR, AesGcm256};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable, HpkeError, Kem, OpModeR, PskBundle};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A message out of its envelope: who wrote it is proven.
@@ -36,19 +39,17 @@ pub struct Opened {
     pub statements: Vec<Statement>,
     /// How much the writer sealed to the reply target before the one this is sealed to.
     pub previous: Option<Previous>,
+    /// What opens the body that follows in fragments.
+    pub manifest: Option<Manifest>,
     /// What acknowledges the envelope.
     pub ack: Ack,
 }
 
 impl TargetSecret {
-    /// Whether the envelope's hint says that it was sealed to this target.
-    pub fn recognises(&self, envelope: &Envelope<'_>) -> bool {
-        self.recognises_hint(&envelope.hint_digest(), envelope.hint())
-    }
-
-    /// The same for many targets, with the header hashed once: one short MAC each.
-    pub(crate) fn recognises_hint(&self, digest: &[u8; 32], hint: [u8; 8]) -> bool {
-        self.hint_key.hint(digest).ct_eq(&hint).into()
+    /// Whether the hint says that its envelope was sealed to this target: one short MAC, and none
+    /// where the suites differ.
+    pub fn recognises(&self, hint: &Hint) -> bool {
+        hint.suite == Some(self.target.suite) && self.hint_key.hint(&hint.digest) == hint.mac
     }
 }
 
@@ -58,15 +59,20 @@ impl TargetSecret {
 /// hint, a wrong commitment, a misdirected or malformed inside. From outside all of these look
 /// alike, and like foreign mail.
 pub fn open(envelope: &Envelope<'_>, secret: &TargetSecret, me: &Identity) -> Option<Opened> {
-    match (envelope.suite(), &secret.kem_secret) {
-        (Suite::X25519, KemSecret::X25519(key)) => {
+    let opened = match (envelope.suite(), secret.kem_secret()) {
+        (Some(Suite::X25519), KemSecret::X25519(key)) => {
             open_with::<X25519HkdfSha256>(envelope, secret, key, me)
         }
-        (Suite::XWing, KemSecret::XWing(key)) => open_with::<XWing>(envelope, secret, key, me),
+        (Some(Suite::XWing), KemSecret::XWing(key)) => {
+            open_with::<XWing>(envelope, secret, key, me)
+        }
         _ => None,
-    }
+    };
+    scour_stack();
+    opened
 }
 
+#[inline(never)]
 fn open_with<K: Kem>(
     envelope: &Envelope<'_>,
     secret: &TargetSecret,
@@ -120,9 +126,10 @@ fn parse(
     if !sender.verify(AUTH_DOMAIN, &[&message], &signature) {
         return None;
     }
-    let Parts { body, card, reply, statements, previous } = Parts::read(&mut reader).ok()?;
-    let card = card.filter(|card| card.identity() == sender);
-    Some(Opened { sender, uuid, sent, body: body?, card, reply, statements, previous, ack })
+    let Parts { body, card, reply, statements, previous, manifest } =
+        Parts::read(&mut reader).ok()?;
+    let (body, card) = (body?, card.filter(|card| card.identity() == sender));
+    Some(Opened { sender, uuid, sent, body, card, reply, statements, previous, manifest, ack })
 }
 
 #[derive(Default)]
@@ -132,6 +139,7 @@ struct Parts {
     reply: Option<ReplyTarget>,
     statements: Vec<Statement>,
     previous: Option<Previous>,
+    manifest: Option<Manifest>,
 }
 
 impl Parts {
@@ -155,6 +163,7 @@ impl Parts {
                 PART_REPLY => parts.reply = Some(ReplyTarget::decode(&mut part)?),
                 PART_STATEMENTS => parts.statements = statements(&mut part)?,
                 PART_PREVIOUS => parts.previous = Some(Previous::decode(&mut part)?),
+                PART_MANIFEST => parts.manifest = Some(Manifest::decode(&mut part)?),
                 _ => {}
             }
         }

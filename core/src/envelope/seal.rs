@@ -5,8 +5,8 @@ use super::format::{
     MIN_LIFETIME_S, Priority, SIGNATURE_LEN, VERSION, hint_digest, stub,
 };
 use super::{
-    AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, PSK_ID, Postmark, auth_message,
-    info,
+    AUTH_DOMAIN, Ack, Body, BodyError, EXPORT_ACK, EXPORT_AUTH, Manifest, PSK_ID, Postmark,
+    auth_message, info,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::identity::{Card, Identity, IdentityKey, ReplyTarget, SealingTarget, Statement, Suite};
@@ -26,6 +26,7 @@ pub(super) const PART_CARD: u64 = 2;
 pub(super) const PART_REPLY: u64 = 3;
 pub(super) const PART_PREVIOUS: u64 = 4;
 pub(super) const PART_STATEMENTS: u64 = 5;
+pub(super) const PART_MANIFEST: u64 = 6;
 /// The smallest padded plaintext, in bytes: some 150 letters beside a reply target.
 const SMALLEST_BUCKET: usize = 384;
 /// The creation time is blurred by up to this much, and the age starts there; of short-lived mail
@@ -64,6 +65,8 @@ pub struct Letter<'a> {
     pub statements: &'a [Statement],
     /// How much was sealed to the reader's reply target before `target`.
     pub previous: Option<Previous>,
+    /// What opens the body that follows in fragments.
+    pub manifest: Option<&'a Manifest>,
     /// How urgent it is.
     pub priority: Priority,
     /// How long it shall live, in seconds: cut to the target's end.
@@ -170,10 +173,7 @@ fn seal_with<K: Kem>(
     let auth = export(&context, EXPORT_AUTH);
 
     let lifetime_s = lifetime_s(letter, now)?;
-    // The postmark is paid for the day of creation: the blur stays within it.
-    let blur_ms = CREATION_JITTER_MS.min(u64::from(lifetime_s) * 1000 / 8);
-    let age_ms = rng.next_u64() % blur_ms.min(now.as_millis() % DAY_MS + 1);
-    let created = Timestamp(now.as_millis().saturating_sub(age_ms));
+    let (created, age_ms) = blur(now, lifetime_s, rng);
     let header_len = KEM_START + target.suite.encapsulation_len();
     let mut plaintext = plaintext(letter, now, &auth);
     let padded_len = padded_len(plaintext.len());
@@ -204,6 +204,14 @@ fn seal_with<K: Kem>(
     let id = EnvelopeId::derive(&ack.commitment(), &stub(&out));
     out.put(&postmark.sign(&id));
     Ok(Sealed { bytes: out, id, ack, age_ms })
+}
+
+/// The creation time that carriers see, and the age in milliseconds that goes with it.
+pub(crate) fn blur(now: Timestamp, lifetime_s: u32, rng: &mut dyn CryptoRng) -> (Timestamp, u64) {
+    // The postmark is paid for the day of creation: the blur stays within it.
+    let blur_ms = CREATION_JITTER_MS.min(u64::from(lifetime_s) * 1000 / 8);
+    let age_ms = rng.next_u64() % blur_ms.min(now.as_millis() % DAY_MS + 1);
+    (Timestamp(now.as_millis().saturating_sub(age_ms)), age_ms)
 }
 
 type Context<K> = AeadCtxS<AesGcm256, HkdfSha256, K>;
@@ -260,6 +268,9 @@ fn plaintext(letter: &Letter<'_>, now: Timestamp, auth: &[u8; 32]) -> Vec<u8> {
         }
         put_part(PART_STATEMENTS, &part);
     }
+    if let Some(manifest) = letter.manifest {
+        put_part(PART_MANIFEST, &manifest.encode());
+    }
     if let Some(previous) = letter.previous {
         put_part(PART_PREVIOUS, &previous.encode());
     }
@@ -268,7 +279,7 @@ fn plaintext(letter: &Letter<'_>, now: Timestamp, auth: &[u8; 32]) -> Vec<u8> {
 
 /// Padmé (Nikitin et al., PETS 2019): lengths keep O(log log n) bits, at 12 % cost at most, above a
 /// floor that makes all short texts equal.
-fn padded_len(len: usize) -> usize {
+pub(super) fn padded_len(len: usize) -> usize {
     if len <= SMALLEST_BUCKET {
         return SMALLEST_BUCKET;
     }

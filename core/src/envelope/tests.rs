@@ -2,7 +2,7 @@ use super::format::{COMMITMENT, PRIORITY};
 use super::*;
 use crate::codec::Reader;
 use crate::identity::{
-    Card, CardDraft, CardError, IdentityKey, SealingTarget, Suite, TargetSecret,
+    Card, CardDraft, CardError, IdentityKey, ReplyTarget, SealingTarget, Suite, TargetSecret,
 };
 use crate::time::{DAY_MS, Timestamp};
 use data_encoding::HEXLOWER;
@@ -62,6 +62,7 @@ impl World {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,
             tag_mode: TagMode::Hidden,
@@ -71,7 +72,8 @@ impl World {
 
     fn open(&self, bytes: &[u8]) -> Option<Opened> {
         let envelope = Envelope::parse(bytes).ok()?;
-        let is_whole = envelope.is_genuine(&envelope.id()) && self.target.recognises(&envelope);
+        let is_whole =
+            envelope.is_genuine(&envelope.id()) && self.target.recognises(&envelope.hint());
         is_whole.then(|| open(&envelope, &self.target, &self.reader.identity())).flatten()
     }
 }
@@ -110,7 +112,7 @@ proptest! {
 
         let envelope = Envelope::parse(&sealed.bytes).unwrap();
         let stranger = World::new(suite, seed ^ 1);
-        prop_assert!(!stranger.target.recognises(&envelope));
+        prop_assert!(!stranger.target.recognises(&envelope.hint()));
         prop_assert!(open(&envelope, &stranger.target, &stranger.reader.identity()).is_none());
         // A contact who passes the reader's target on as their own gains nothing.
         prop_assert!(open(&envelope, &world.target, &stranger.reader.identity()).is_none());
@@ -164,7 +166,7 @@ fn what_a_carrier_alters_and_signs_itself_is_foreign_mail() {
     ] {
         let envelope = Envelope::parse(&altered).unwrap();
         assert!(envelope.is_genuine(&envelope.id()));
-        assert!(!world.target.recognises(&envelope));
+        assert!(!world.target.recognises(&envelope.hint()));
         assert!(open(&envelope, &world.target, &world.reader.identity()).is_none());
     }
 }
@@ -243,7 +245,7 @@ fn pinned_envelope(suite: Suite) -> EnvelopeVector {
         writer_key: hex(&*world.writer.to_bytes()),
         reader_key: hex(&*world.reader.to_bytes()),
         target: hex(&target),
-        target_secret: hex(&*world.target.kem_secret.to_bytes()),
+        target_secret: hex(&*world.target.kem_secret().to_bytes()),
         now_ms: NOW.0,
         uuid: hex(&[7; 16]),
         text: said.into(),
@@ -274,7 +276,7 @@ fn the_pinned_envelopes_open() {
         let sealed = bytes(&vector.envelope);
         let envelope = Envelope::parse(&sealed).unwrap();
         assert_eq!(hex(&envelope.id().0), vector.id);
-        assert!(envelope.is_genuine(&envelope.id()) && target.recognises(&envelope));
+        assert!(envelope.is_genuine(&envelope.id()) && target.recognises(&envelope.hint()));
         let opened = open(&envelope, &target, &reader).unwrap();
         assert_eq!(opened.sender, writer);
         assert_eq!((hex(&opened.uuid), opened.sent.0), (vector.uuid, vector.now_ms));
@@ -363,4 +365,68 @@ fn hex(bytes: &[u8]) -> String {
 
 fn bytes(hex: &str) -> Vec<u8> {
     HEXLOWER.decode(hex.as_bytes()).unwrap()
+}
+
+/// The table of `docs/wire.md` that tells where the bytes around a text of 100 characters go, beside
+/// envelopes of a conversation that runs.
+#[test]
+fn the_documented_overhead_is_what_envelopes_have() {
+    const TEXT: usize = 100;
+    let wire = include_str!("../../../docs/wire.md");
+    let table = wire.split_once("| bytes beside 100 characters |").unwrap().1;
+    let rows: Vec<(&str, Vec<usize>)> = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let name = cells.next().unwrap();
+            (name, cells.map(|cell| cell.replace(',', "").parse().unwrap()).collect())
+        })
+        .collect();
+    let cases = [
+        (Suite::X25519, Suite::X25519),
+        (Suite::X25519, Suite::XWing),
+        (Suite::XWing, Suite::X25519),
+    ];
+    for (column, (sealed_to, brought)) in cases.into_iter().enumerate() {
+        let row = |name: &str| {
+            let row = rows.iter().find(|(row, _)| row.contains(name));
+            row.unwrap_or_else(|| panic!("no row of {name}")).1[column]
+        };
+        let mut world = World::new(sealed_to, 7);
+        let counter = u64::from(NOW.minutes());
+        let end = Timestamp(NOW.0 + 28 * DAY_MS);
+        let target = TargetSecret::generate(brought, counter, end, &mut world.rng);
+        let reply = ReplyTarget {
+            target: target.target().clone(),
+            window_s: 7 * 24 * 3600,
+            is_post_quantum: true,
+        };
+        let letter = Letter {
+            sender: &world.writer,
+            recipient: &world.reader.identity(),
+            target: world.target.target(),
+            uuid: [7; 16],
+            body: &text(&"x".repeat(TEXT)),
+            card: None,
+            reply: Some(&reply),
+            statements: &[],
+            previous: Some(Previous { counter, sealed: 1 }),
+            manifest: None,
+            priority: Priority::Normal,
+            lifetime_s: 7 * 24 * 3600,
+            tag_mode: TagMode::Hidden,
+        };
+        let sealed = seal(&letter, &world.postmark, NOW, &mut world.rng).unwrap();
+        assert_eq!(row("**all**"), sealed.bytes.len() - TEXT);
+        let all: usize = rows.iter().map(|(_, row)| row[column]).sum();
+        assert_eq!(all, 2 * row("**all**"));
+        assert_eq!(row("encapsulation"), sealed_to.encapsulation_len());
+        assert_eq!(row("reply target"), reply.encode().len() + 3);
+        // What is sealed is `all` without header, AEAD tag and signature.
+        let outside = 99 + sealed_to.encapsulation_len() + 16 + 64;
+        let padded = row("**all**") + TEXT - outside;
+        assert_eq!(super::seal::padded_len(padded - row("padding")), padded);
+    }
 }

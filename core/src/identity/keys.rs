@@ -1,6 +1,7 @@
 //! The long-term Ed25519 identity key and its visible forms.
 
 use crate::codec::DecodeError;
+use crate::scour::scour_stack;
 use data_encoding::BASE32_NOPAD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
@@ -10,9 +11,9 @@ use std::fmt;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-/// A node's long-term secret: it signs cards, messages and link proofs.
+/// A node's long-term secret: it signs cards, messages and link proofs. In its box it is not moved.
 #[derive(Clone)]
-pub struct IdentityKey(SigningKey);
+pub struct IdentityKey(Box<SigningKey>);
 
 impl IdentityKey {
     /// A fresh key.
@@ -24,7 +25,9 @@ impl IdentityKey {
 
     /// The key with this 32-byte seed (RFC 8032, section 5.1.5).
     pub fn from_bytes(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        let key = Self(unfolded(seed));
+        scour_stack();
+        key
     }
 
     pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
@@ -59,6 +62,12 @@ impl fmt::Debug for IdentityKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdentityKey(secret)")
     }
+}
+
+/// In a frame of its own, which has ended when the stack is scoured.
+#[inline(never)]
+fn unfolded(seed: &[u8; 32]) -> Box<SigningKey> {
+    Box::new(SigningKey::from_bytes(seed))
 }
 
 /// A public identity key: who somebody is.

@@ -16,6 +16,6 @@ pub use words::{RecoveryWords, WordsError};
 
 pub(crate) use card::CardDraft;
 pub(crate) use keys::verify_strict;
-pub(crate) use lineage::{End, Entry, Lineage, Verdict};
-pub(crate) use statement::{Claim, MAX_STATEMENT_BYTES, MAX_STATEMENTS};
+pub(crate) use lineage::{End, Lineage, Verdict};
+pub(crate) use statement::{Claim, Ended, MAX_ENDED, MAX_STATEMENT_BYTES, MAX_STATEMENTS};
 pub(crate) use target::KemSecret;

@@ -1,4 +1,4 @@
-//! Statements about keys: an identity moves on, a stolen one is revoked, the recovery key changes.
+//! Statements about keys: an identity moves on, the recovery key settles whose it is, or changes.
 //!
 //! Each is `kind | fields | signatures`, signed by everybody whose word it takes, and proves itself
 //! whoever passes it on.
@@ -8,13 +8,15 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::time::Timestamp;
 
 /// Statements that one message brings, at most.
-pub(crate) const MAX_STATEMENTS: usize = 16;
-/// The longest statement, in bytes.
-pub(crate) const MAX_STATEMENT_BYTES: usize = 512;
+pub(crate) const MAX_STATEMENTS: usize = 32;
+/// Keys that one settlement ends, at most, the newest: all since the last settlement are among them.
+pub(crate) const MAX_ENDED: usize = 40;
+/// The longest statement, in bytes: a settlement that ends so many.
+pub(crate) const MAX_STATEMENT_BYTES: usize = 1536;
 
 const DOMAIN: &[u8] = b"footpost/1 statement";
 const ROTATION: u8 = 1;
-const REVOCATION: u8 = 2;
+const SETTLEMENT: u8 = 2;
 const RECOVERY_CHANGE: u8 = 3;
 
 /// A statement whose signatures are verified.
@@ -27,29 +29,44 @@ pub struct Statement {
 /// What a statement says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// Who was `old` is `new` from `time` on; signed by both, and by the recovery key if that vouches
-    /// for it.
-    Rotation { old: Identity, new: Identity, time: Timestamp, recovery: Option<Identity> },
-    /// `revoked` is nobody's key any more, and was never followed by another but the `successor`;
-    /// signed by the recovery key and the successor.
-    Revocation {
-        revoked: Identity,
+    /// Who was `old` is `new` from `time` on; signed by both.
+    Rotation { old: Identity, new: Identity, time: Timestamp },
+    /// The keys `ended` are nobody's any more, and none followed them but the `successor`; signed by
+    /// the recovery key and the successor. It names all former keys, so that it stands alone: the
+    /// last one makes those before unnecessary.
+    Settlement {
+        /// The newest first; at least one.
+        ended: Vec<Ended>,
         successor: Option<Identity>,
         recovery: Identity,
-        /// Counts the revocations and the change under one recovery key.
+        /// Orders what one recovery key says.
         sequence: u64,
     },
     /// The recovery key `old` gives way to `new`; signed by both.
-    RecoveryChange { old: Identity, new: Identity, sequence: u64 },
+    RecoveryChange {
+        old: Identity,
+        new: Identity,
+        /// One more than that of the last settlement under `old`; 0 if there was none.
+        sequence: u64,
+    },
+}
+
+/// A key that the recovery key has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) key: Identity,
+    /// Somebody else may have it. If not, what it signed may still be on its way.
+    pub(crate) is_revoked: bool,
 }
 
 impl Claim {
     /// Whose signatures it takes, in order.
     fn signers(&self) -> impl Iterator<Item = Identity> + use<> {
         match *self {
-            Self::Rotation { old, new, recovery, .. } => [Some(old), Some(new), recovery],
-            Self::Revocation { successor, recovery, .. } => [Some(recovery), successor, None],
-            Self::RecoveryChange { old, new, .. } => [Some(old), Some(new), None],
+            Self::Settlement { successor, recovery, .. } => [Some(recovery), successor],
+            Self::Rotation { old, new, .. } | Self::RecoveryChange { old, new, .. } => {
+                [Some(old), Some(new)]
+            }
         }
         .into_iter()
         .flatten()
@@ -58,19 +75,23 @@ impl Claim {
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
-            Self::Rotation { old, new, time, recovery } => {
+            Self::Rotation { old, new, time } => {
                 out.put_u8(ROTATION);
                 out.put(old.as_bytes());
                 out.put(new.as_bytes());
                 out.put_u64(time.0);
-                put_optional(&mut out, recovery.as_ref());
             }
-            Self::Revocation { revoked, successor, recovery, sequence } => {
-                out.put_u8(REVOCATION);
-                out.put(revoked.as_bytes());
+            Self::Settlement { ended, successor, recovery, sequence } => {
+                out.put_u8(SETTLEMENT);
                 out.put(recovery.as_bytes());
                 out.put_varint(*sequence);
-                put_optional(&mut out, successor.as_ref());
+                out.put_u8(successor.is_some().into());
+                out.put(successor.as_ref().map_or(&[][..], |key| key.as_bytes()));
+                out.put_varint(ended.len() as u64);
+                for Ended { key, is_revoked } in ended {
+                    out.put(key.as_bytes());
+                    out.put_u8((*is_revoked).into());
+                }
             }
             Self::RecoveryChange { old, new, sequence } => {
                 out.put_u8(RECOVERY_CHANGE);
@@ -83,28 +104,34 @@ impl Claim {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let kind = reader.u8("statement kind")?;
-        let mut key = || Identity::from_bytes(reader.array("key")?);
-        let (one, other) = match kind {
-            ROTATION | REVOCATION | RECOVERY_CHANGE => (key()?, key()?),
-            _ => return Err(DecodeError::Invalid { what: "statement kind" }),
-        };
-        Ok(match kind {
+        Ok(match reader.u8("statement kind")? {
             ROTATION => Self::Rotation {
-                old: one,
-                new: other,
+                old: key(reader)?,
+                new: key(reader)?,
                 time: Timestamp(reader.u64("time")?),
-                recovery: optional(reader)?,
             },
-            REVOCATION => Self::Revocation {
-                revoked: one,
-                recovery: other,
-                sequence: reader.varint("sequence")?,
-                successor: optional(reader)?,
-            },
-            _ => {
-                Self::RecoveryChange { old: one, new: other, sequence: reader.varint("sequence")? }
+            SETTLEMENT => {
+                let recovery = key(reader)?;
+                let sequence = reader.varint("sequence")?;
+                let successor = flag(reader)?.then(|| key(reader)).transpose()?;
+                let count = reader.varint("ended keys")?;
+                if !(1..=MAX_ENDED as u64).contains(&count) {
+                    return Err(DecodeError::Invalid { what: "ended keys" });
+                }
+                let ended: Vec<_> = (0..count)
+                    .map(|_| Ok(Ended { key: key(reader)?, is_revoked: flag(reader)? }))
+                    .collect::<Result<_, DecodeError>>()?;
+                if ended.iter().any(|ended| Some(ended.key) == successor) {
+                    return Err(DecodeError::Invalid { what: "successor" });
+                }
+                Self::Settlement { ended, successor, recovery, sequence }
             }
+            RECOVERY_CHANGE => Self::RecoveryChange {
+                old: key(reader)?,
+                new: key(reader)?,
+                sequence: reader.varint("sequence")?,
+            },
+            _ => return Err(DecodeError::Invalid { what: "statement kind" }),
         })
     }
 }
@@ -154,36 +181,34 @@ impl Statement {
         &self.bytes
     }
 
-    /// The key that the statement takes from its owner.
-    pub(crate) fn subject(&self) -> Option<Identity> {
-        match self.claim {
-            Claim::Rotation { old, .. } => Some(old),
-            Claim::Revocation { revoked, .. } => Some(revoked),
-            Claim::RecoveryChange { .. } => None,
-        }
+    /// The keys that the statement takes from their owner, the newest first.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Identity> + '_ {
+        let (old, ended) = match &self.claim {
+            Claim::Rotation { old, .. } => (Some(*old), &[][..]),
+            Claim::Settlement { ended, .. } => (None, &ended[..]),
+            Claim::RecoveryChange { .. } => (None, &[][..]),
+        };
+        old.into_iter().chain(ended.iter().map(|ended| ended.key))
     }
 
-    /// The key that takes its place.
+    /// The key that takes their place.
     pub(crate) fn heir(&self) -> Option<Identity> {
         match self.claim {
             Claim::Rotation { new, .. } => Some(new),
-            Claim::Revocation { successor, .. } => successor,
+            Claim::Settlement { successor, .. } => successor,
             Claim::RecoveryChange { .. } => None,
         }
     }
 }
 
-fn put_optional(out: &mut Vec<u8>, key: Option<&Identity>) {
-    out.put_u8(key.is_some().into());
-    if let Some(key) = key {
-        out.put(key.as_bytes());
-    }
+fn key(reader: &mut Reader<'_>) -> Result<Identity, DecodeError> {
+    Identity::from_bytes(reader.array("key")?)
 }
 
-fn optional(reader: &mut Reader<'_>) -> Result<Option<Identity>, DecodeError> {
+fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     match reader.u8("flag")? {
-        0 => Ok(None),
-        1 => Ok(Some(Identity::from_bytes(reader.array("key")?)?)),
+        0 => Ok(false),
+        1 => Ok(true),
         _ => Err(DecodeError::Invalid { what: "flag" }),
     }
 }
@@ -203,24 +228,52 @@ mod tests {
         key(n).identity()
     }
 
+    fn settlement(ended: Vec<Ended>, successor: Option<&IdentityKey>) -> Statement {
+        let recovery = key(3);
+        let claim = Claim::Settlement {
+            ended,
+            successor: successor.map(IdentityKey::identity),
+            recovery: recovery.identity(),
+            sequence: 70,
+        };
+        let signers: Vec<_> = [Some(&recovery), successor].into_iter().flatten().collect();
+        Statement::sign(claim, &signers)
+    }
+
     fn all() -> Vec<(&'static str, Statement)> {
-        let time = Timestamp(1_780_315_200_000);
-        let (old, new, recovery) = (id(1), id(2), id(3));
-        let rotation = |recovery| Claim::Rotation { old, new, time, recovery };
-        let revocation =
-            |successor| Claim::Revocation { revoked: old, successor, recovery, sequence: 70 };
-        let change = Claim::RecoveryChange { old: recovery, new: id(4), sequence: 1 };
         let [old, new, recovery, next] = [1, 2, 3, 4].map(key);
+        let time = Timestamp(1_780_315_200_000);
+        let rotation = Claim::Rotation { old: id(1), new: id(2), time };
+        let change = Claim::RecoveryChange { old: id(3), new: id(4), sequence: 71 };
+        let ended = |n, is_revoked| Ended { key: id(n), is_revoked };
         vec![
-            ("rotation", Statement::sign(rotation(None), &[&old, &new])),
-            ("vouched", Statement::sign(rotation(Some(id(3))), &[&old, &new, &recovery])),
-            ("revocation", Statement::sign(revocation(Some(id(2))), &[&recovery, &new])),
-            ("end", Statement::sign(revocation(None), &[&recovery])),
+            ("rotation", Statement::sign(rotation, &[&old, &new])),
+            ("vouched", settlement(vec![ended(1, false)], Some(&new))),
+            ("revocation", settlement(vec![ended(1, true), ended(5, false)], Some(&new))),
+            ("end", settlement(vec![ended(1, true)], None)),
             ("recovery change", Statement::sign(change, &[&recovery, &next])),
         ]
     }
 
-    /// Keys are the Ed25519 seeds of 32 times 1 (old), 2 (new), 3 (recovery) and 4 (the next).
+    #[test]
+    fn a_settlement_ends_a_bounded_number_of_keys_and_never_its_successor() {
+        let ended = |n: usize| -> Vec<_> {
+            (0..n).map(|n| Ended { key: id(100 + n as u8), is_revoked: true }).collect()
+        };
+        let most = settlement(ended(MAX_ENDED), Some(&key(2)));
+        assert!(most.as_bytes().len() <= MAX_STATEMENT_BYTES);
+        assert!(Statement::from_bytes(most.as_bytes()).is_ok());
+        for bad in [
+            settlement(ended(MAX_ENDED + 1), None),
+            settlement(Vec::new(), Some(&key(2))),
+            settlement(vec![Ended { key: id(2), is_revoked: true }], Some(&key(2))),
+        ] {
+            assert!(Statement::from_bytes(bad.as_bytes()).is_err());
+        }
+    }
+
+    /// Keys are the Ed25519 seeds of 32 times 1 (old), 2 (new), 3 (recovery), 4 (the next)
+    /// and 5 (older).
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Vector {
         says: String,
@@ -258,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_from_outside_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn nothing_from_outside_panics(bytes in proptest::collection::vec(any::<u8>(), 0..1600)) {
             let _ = Statement::from_bytes(&bytes);
         }
     }

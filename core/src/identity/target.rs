@@ -1,6 +1,7 @@
 //! Sealing targets: the KEM keys and seeds that envelopes are sealed to.
 
 use crate::codec::{DecodeError, Reader, Writer};
+use crate::scour::scour_stack;
 use crate::time::Timestamp;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -218,21 +219,23 @@ pub struct TargetSecret {
     #[zeroize(skip)] // wipes its own seed
     pub(crate) target: SealingTarget,
     #[zeroize(skip)] // wipes itself
-    pub(crate) kem_secret: KemSecret,
+    kem_secret: KemSecret,
     pub(crate) hint_key: HintKey,
 }
 
-/// A KEM's private key, unfolded: for X-Wing that takes a third as long as opening an envelope.
+/// A KEM's private key, unfolded: for X-Wing that takes a third as long as opening an envelope. In
+/// its box it stays where it is when targets are moved: what moves leaves copies.
 #[derive(Clone)]
 pub(crate) enum KemSecret {
-    X25519(<X25519HkdfSha256 as Kem>::PrivateKey),
+    X25519(Box<<X25519HkdfSha256 as Kem>::PrivateKey>),
     XWing(Box<<XWing as Kem>::PrivateKey>),
 }
 
 impl KemSecret {
+    #[inline(never)]
     fn from_bytes(suite: Suite, bytes: &[u8; 32]) -> Self {
         match suite {
-            Suite::X25519 => Self::X25519(private_key::<X25519HkdfSha256>(bytes)),
+            Suite::X25519 => Self::X25519(Box::new(private_key::<X25519HkdfSha256>(bytes))),
             Suite::XWing => Self::XWing(Box::new(private_key::<XWing>(bytes))),
         }
     }
@@ -249,19 +252,10 @@ impl KemSecret {
 impl TargetSecret {
     /// A fresh target that ends at `end` (kept to the minute).
     pub fn generate(suite: Suite, counter: u64, end: Timestamp, rng: &mut dyn CryptoRng) -> Self {
-        let mut rng = rng;
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        let (kem_secret, public_key) = match suite {
-            Suite::X25519 => {
-                let (secret, public) = X25519HkdfSha256::gen_keypair_with_rng(&mut rng);
-                (KemSecret::X25519(secret), public.to_bytes().to_vec())
-            }
-            Suite::XWing => {
-                let (secret, public) = XWing::gen_keypair_with_rng(&mut rng);
-                (KemSecret::XWing(Box::new(secret)), public.to_bytes().to_vec())
-            }
-        };
+        let (kem_secret, public_key) = generate(suite, rng);
+        scour_stack();
         let end = Timestamp(u64::from(end.minutes()) * 60_000);
         Self::with_secret(SealingTarget { suite, public_key, seed, counter, end }, kem_secret)
     }
@@ -269,6 +263,7 @@ impl TargetSecret {
     /// The target whose KEM secret the store has kept.
     pub(crate) fn new(target: SealingTarget, kem_secret: &[u8; 32]) -> Self {
         let kem_secret = KemSecret::from_bytes(target.suite, kem_secret);
+        scour_stack();
         Self::with_secret(target, kem_secret)
     }
 
@@ -280,6 +275,10 @@ impl TargetSecret {
     /// The public part, for cards and messages.
     pub fn target(&self) -> &SealingTarget {
         &self.target
+    }
+
+    pub(crate) fn kem_secret(&self) -> &KemSecret {
+        &self.kem_secret
     }
 }
 
@@ -294,7 +293,7 @@ impl fmt::Debug for TargetSecret {
 pub(crate) struct HintKey([u8; 16]);
 
 impl HintKey {
-    /// SipHash-2-4 (Aumasson and Bernstein, 2012) of what [`crate::envelope::Envelope::hint_digest`] gives:
+    /// SipHash-2-4 (Aumasson and Bernstein, 2012) of what [`crate::envelope::Hint`] gives:
     /// as long as the hint, and tried under every live target's key, for every envelope that
     /// comes by.
     pub(crate) fn hint(&self, digest: &[u8; 32]) -> [u8; 8] {
@@ -310,6 +309,21 @@ pub(crate) fn mac8(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 8] {
     }
     let full = mac.finalize().into_bytes();
     *full.first_chunk().expect("SHA-256 is longer than 8 bytes")
+}
+
+/// In a frame of its own, which has ended when the stack is scoured.
+#[inline(never)]
+fn generate(suite: Suite, mut rng: &mut dyn CryptoRng) -> (KemSecret, Vec<u8>) {
+    match suite {
+        Suite::X25519 => {
+            let (secret, public) = X25519HkdfSha256::gen_keypair_with_rng(&mut rng);
+            (KemSecret::X25519(Box::new(secret)), public.to_bytes().to_vec())
+        }
+        Suite::XWing => {
+            let (secret, public) = XWing::gen_keypair_with_rng(&mut rng);
+            (KemSecret::XWing(Box::new(secret)), public.to_bytes().to_vec())
+        }
+    }
 }
 
 fn private_key<K: Kem>(bytes: &[u8; 32]) -> K::PrivateKey {

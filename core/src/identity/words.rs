@@ -1,6 +1,7 @@
 //! The 24 words that outlast a lost or stolen device.
 
 use super::keys::IdentityKey;
+use crate::scour::scour_stack;
 use bip39::{Language, Mnemonic};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 /// from them come, separately, the recovery key that revokes a stolen identity and the key that
 /// opens a backup.
 #[derive(Clone)]
-pub struct RecoveryWords(Mnemonic);
+pub struct RecoveryWords(Box<Mnemonic>);
 
 /// Why a text is no set of recovery words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -35,7 +36,7 @@ impl RecoveryWords {
         let mut entropy = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *entropy);
         let words = Mnemonic::from_entropy_in(Language::English, &*entropy);
-        Self(words.expect("32 bytes make 24 words"))
+        Self(Box::new(words.expect("32 bytes make 24 words")))
     }
 
     /// The words, to be shown.
@@ -70,18 +71,32 @@ impl FromStr for RecoveryWords {
 
     /// Case and spacing do not matter.
     fn from_str(text: &str) -> Result<Self, WordsError> {
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-        if words.len() != 24 {
-            return Err(WordsError::Count(words.len()));
+        let count = text.split_whitespace().count();
+        if count != 24 {
+            return Err(WordsError::Count(count));
         }
-        let text = Zeroizing::new(words.join(" "));
-        Mnemonic::parse_in_normalized(Language::English, &text).map(Self).map_err(|error| {
-            match error {
-                bip39::Error::UnknownWord(position) => WordsError::Unknown(position),
-                _ => WordsError::Checksum,
+        // Room for all of it: a string that grows leaves copies.
+        let mut plain = Zeroizing::new(String::with_capacity(3 * text.len()));
+        for word in text.split_whitespace() {
+            if !plain.is_empty() {
+                plain.push(' ');
             }
+            plain.extend(word.chars().flat_map(char::to_lowercase));
+        }
+        let words = parsed(&plain);
+        scour_stack();
+        words.map_err(|error| match error {
+            bip39::Error::UnknownWord(position) => WordsError::Unknown(position),
+            _ => WordsError::Checksum,
         })
     }
+}
+
+/// In a frame of its own, which has ended when the stack is scoured.
+#[inline(never)]
+fn parsed(text: &str) -> Result<RecoveryWords, bip39::Error> {
+    let words = Mnemonic::parse_in_normalized(Language::English, text)?;
+    Ok(RecoveryWords(Box::new(words)))
 }
 
 impl fmt::Debug for RecoveryWords {

@@ -1,8 +1,12 @@
 //! Frames: what one established Noise message carries, a kind byte first.
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::envelope::{AckProof, MAX_ENVELOPE_BYTES};
+use crate::envelope::{
+    AckProof, BodyKey, FragmentAck, MAX_ENVELOPE_BYTES, MAX_FRAGMENTS, MAX_LIFETIME_S, Priority,
+    Release,
+};
 use crate::link::noise::MAX_PAYLOAD_BYTES;
+use crate::sync::Numbers;
 
 /// The protocol version that this code speaks.
 pub(crate) const VERSION: u8 = 1;
@@ -20,6 +24,9 @@ pub(crate) const MAX_HELD_ACKS: usize = 512;
 /// The most proven acknowledgements in one [`Frame::Acks`]: with [`MAX_HELD_ACKS`] they just fit
 /// the largest Noise message.
 pub(crate) const MAX_PROVEN_ACKS: usize = 256;
+
+/// The most acknowledgements in one [`Frame::FragmentAcks`].
+pub(crate) const MAX_FRAGMENT_ACKS: usize = 1_024;
 
 /// The largest value of a variable-length integer (RFC 9000, section 16).
 const VARINT_MAX: u64 = (1 << 62) - 1;
@@ -41,6 +48,11 @@ pub(super) mod kind {
     pub(in crate::link) const OFFER: u8 = 0x08;
     pub(in crate::link) const WANT: u8 = 0x09;
     pub(in crate::link) const BYE: u8 = 0x0a;
+    pub(in crate::link) const HOLDING: u8 = 0x0b;
+    pub(in crate::link) const FETCH: u8 = 0x0c;
+    pub(in crate::link) const LACK: u8 = 0x0d;
+    pub(in crate::link) const FRAGMENT_ACKS: u8 = 0x0e;
+    pub(in crate::link) const RELEASE: u8 = 0x0f;
 }
 
 /// One frame. What is large borrows from the decrypted message.
@@ -66,10 +78,32 @@ pub(crate) enum Frame<'a> {
     Offer { heads: Vec<u64> },
     /// Those of an [`Frame::Offer`] that the sender lacks.
     Want { heads: Vec<u64> },
+    /// Fragments of a body that the sender has on board; in the order in which it would pass bodies on.
+    Holding { body: BodyKey, traits: BodyTraits, numbers: Numbers },
+    /// Those of a [`Frame::Holding`] that shall come now.
+    Fetch { body: BodyKey, numbers: Numbers },
+    /// Those of a [`Frame::Fetch`] that the sender has no more.
+    Lack { body: BodyKey, numbers: Numbers },
+    /// Acknowledgements of fragments that the neighbour holds.
+    FragmentAcks { body: BodyKey, acks: Vec<(u32, FragmentAck)> },
+    /// The end of a body, with proof.
+    Release(Release),
     /// The sender is about to close the link.
     Bye { reason: u8 },
     /// An extension that this version does not know.
     Unknown { kind: u8, body: &'a [u8] },
+}
+
+/// What a neighbour needs to know of a body before it fetches any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BodyTraits {
+    pub(crate) priority: Priority,
+    /// How many fragments suffice.
+    pub(crate) needed: u32,
+    /// The length of one envelope.
+    pub(crate) fragment_bytes: u32,
+    /// Until it expires.
+    pub(crate) left_s: u32,
 }
 
 /// What a node tells every neighbour of itself.
@@ -122,6 +156,28 @@ impl<'a> Frame<'a> {
             }
             Self::Offer { heads } => put_heads(out, kind::OFFER, heads),
             Self::Want { heads } => put_heads(out, kind::WANT, heads),
+            Self::Holding { body, traits, numbers } => {
+                out.put_u8(kind::HOLDING);
+                out.put(&body.0);
+                traits.encode(out);
+                numbers.encode(out);
+            }
+            Self::Fetch { body, numbers } => put_numbers(out, kind::FETCH, *body, numbers),
+            Self::Lack { body, numbers } => put_numbers(out, kind::LACK, *body, numbers),
+            Self::FragmentAcks { body, acks } => {
+                debug_assert!(acks.len() <= MAX_FRAGMENT_ACKS);
+                out.put_u8(kind::FRAGMENT_ACKS);
+                out.put(&body.0);
+                out.put_varint(acks.len() as u64);
+                for (number, ack) in acks {
+                    out.put_varint((*number).into());
+                    out.put(&ack.0);
+                }
+            }
+            Self::Release(release) => {
+                out.put_u8(kind::RELEASE);
+                out.put(&release.0);
+            }
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
@@ -146,12 +202,45 @@ impl<'a> Frame<'a> {
             },
             kind::OFFER => Self::Offer { heads: heads(&mut reader)? },
             kind::WANT => Self::Want { heads: heads(&mut reader)? },
+            kind::HOLDING => Self::Holding {
+                body: BodyKey(reader.array("body")?),
+                traits: BodyTraits::decode(&mut reader)?,
+                numbers: Numbers::decode(&mut reader)?,
+            },
+            kind::FETCH => Self::Fetch {
+                body: BodyKey(reader.array("body")?),
+                numbers: Numbers::decode(&mut reader)?,
+            },
+            kind::LACK => Self::Lack {
+                body: BodyKey(reader.array("body")?),
+                numbers: Numbers::decode(&mut reader)?,
+            },
+            kind::FRAGMENT_ACKS => fragment_acks(&mut reader)?,
+            kind::RELEASE => Self::Release(Release(reader.array("release")?)),
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),
         };
         reader.finish("frame")?;
         Ok(frame)
+    }
+}
+
+impl BodyTraits {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.priority as u8);
+        out.put_varint(self.needed.into());
+        out.put_varint(self.fragment_bytes.into());
+        out.put_varint(self.left_s.into());
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            priority: Priority::from_byte(reader.u8("priority")?)?,
+            needed: reader.bounded(MAX_FRAGMENTS as usize, "fragments needed")? as u32,
+            fragment_bytes: reader.bounded(MAX_ENVELOPE_BYTES, "envelope")? as u32,
+            left_s: reader.bounded(MAX_LIFETIME_S as usize, "lifetime")? as u32,
+        })
     }
 }
 
@@ -216,6 +305,24 @@ fn chunk<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let what = "envelope bytes";
     let bytes = reader.bytes(MAX_PAYLOAD_BYTES, what)?;
     if bytes.is_empty() { Err(DecodeError::Invalid { what }) } else { Ok(bytes) }
+}
+
+fn put_numbers(out: &mut Vec<u8>, kind: u8, body: BodyKey, numbers: &Numbers) {
+    out.put_u8(kind);
+    out.put(&body.0);
+    numbers.encode(out);
+}
+
+fn fragment_acks<'a>(reader: &mut Reader<'_>) -> Result<Frame<'a>, DecodeError> {
+    let what = "fragment acknowledgements";
+    let body = BodyKey(reader.array("body")?);
+    let count = reader.bounded(MAX_FRAGMENT_ACKS, what)?;
+    let mut acks = Vec::with_capacity(count);
+    for _ in 0..count {
+        let number = reader.bounded(MAX_FRAGMENTS as usize, what)? as u32;
+        acks.push((number, FragmentAck(reader.array(what)?)));
+    }
+    Ok(Frame::FragmentAcks { body, acks })
 }
 
 fn put_heads(out: &mut Vec<u8>, kind: u8, heads: &[u64]) {

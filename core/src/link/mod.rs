@@ -1,5 +1,6 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
+pub(crate) mod bodies;
 pub(crate) mod frame;
 mod noise;
 mod reassembly;

@@ -2,6 +2,7 @@
 //!
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
+use super::bodies::{Bodies, Piece};
 use super::frame::{Frame, Hello, MAX_HEADS, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
@@ -9,7 +10,7 @@ use super::{CloseReason, LinkInfo, Role, Violation};
 use crate::chat::{ContactId, MessageId};
 use crate::envelope::EnvelopeId;
 use crate::routing::TransferOrder;
-use crate::store::SteadyMs;
+use crate::store::{Carried, EnvelopeRow, SteadyMs};
 use crate::sync::Reconciler;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) wished: BTreeSet<u64>,
     /// Offered by the neighbour while another link was already bringing it.
     pub(crate) passed_over: BTreeSet<u64>,
+    /// Bodies in fragments, on both sides.
+    pub(crate) bodies: Bodies,
     /// Since the node last looked.
     traffic: Traffic,
     outbox: Outbox,
@@ -86,9 +89,9 @@ impl Traffic {
     fn add(&mut self, payload: &[u8], bytes: u64) {
         let Some(&kind) = payload.first() else { return };
         *match kind {
-            kind::SYNC => &mut self.sync_bytes,
+            kind::SYNC | kind::HOLDING | kind::FETCH | kind::LACK => &mut self.sync_bytes,
             kind::ENVELOPE | kind::ENVELOPE_PART => &mut self.envelope_bytes,
-            kind::ACKS => &mut self.ack_bytes,
+            kind::ACKS | kind::FRAGMENT_ACKS | kind::RELEASE => &mut self.ack_bytes,
             _ => &mut self.other_bytes,
         } += bytes;
     }
@@ -107,6 +110,8 @@ struct Outbox {
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
     transfers: BTreeSet<TransferOrder>,
+    /// Fragments among them.
+    pieces: BTreeMap<EnvelopeRow, Piece>,
     current: Option<Transfer>,
 }
 
@@ -158,6 +163,7 @@ impl Session {
             offered: Offered::default(),
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
+            bodies: Bodies::default(),
             traffic: Traffic::default(),
             outbox: Outbox::default(),
         };
@@ -244,6 +250,26 @@ impl Session {
         outbox.proofs.drain(..count).collect()
     }
 
+    /// A fragment that the neighbour has asked for, as its `turn`th.
+    pub(crate) fn push_fragment(&mut self, fragment: &Carried, piece: Piece, turn: u64) {
+        self.outbox.pieces.insert(fragment.row, piece);
+        self.push_transfer(TransferOrder::of_fragment(fragment, turn));
+    }
+
+    /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
+    pub(crate) fn push_lack(&mut self, row: EnvelopeRow) {
+        if let Some((body, number)) = self.outbox.pieces.remove(&row) {
+            let numbers = [number].into_iter().collect();
+            self.push_control(&Frame::Lack { body, numbers });
+        }
+    }
+
+    /// Whether nothing small or large waits to go out.
+    pub(crate) fn is_idle(&self) -> bool {
+        let outbox = &self.outbox;
+        self.is_live() && outbox.current.is_none() && outbox.transfers.is_empty()
+    }
+
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
         self.outbox.transfers.insert(order);
     }
@@ -252,6 +278,7 @@ impl Session {
     pub(crate) fn close(&mut self, reason: CloseReason) {
         self.closed = Some(reason);
         self.outbox = Outbox::default();
+        self.bodies = Bodies::default();
         if self.noise.is_established() && !matches!(reason, CloseReason::Violation(_)) {
             self.push_control(&Frame::Bye { reason: 0 });
         }
@@ -318,6 +345,8 @@ impl Session {
         let most = heads_that_fit(max_payload_bytes).min(MAX_HEADS);
         let frame = if held > 0 {
             Frame::Acks { held: outbox.held_acks.drain(..held).collect(), proofs: Vec::new() }
+        } else if let Some(frame) = self.bodies.pop_acks(max_payload_bytes) {
+            frame
         } else if let Some(heads) = drain(&mut outbox.taken, most) {
             Frame::Taken { heads }
         } else if let Some(heads) = drain(&mut outbox.wants, most) {

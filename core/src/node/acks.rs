@@ -1,13 +1,16 @@
 //! Acknowledgements: what ends an envelope's journey, everywhere.
 
-use super::mail::CLOCK_SLACK_MS;
+use super::intake::CLOCK_SLACK_MS;
 use super::postmarks::Assay;
 use super::{Fault, Node};
 use crate::chat::{MessageId, State};
 use crate::clock::Moment;
 use crate::envelope::{Ack, AckProof, Envelope, MAX_LIFETIME_S, MIN_LIFETIME_S};
 use crate::link::{LinkId, Violation};
-use crate::store::{Carried, Durability, PostmarkRow, Standing, StoreError};
+use crate::store::{
+    Carried, Durability, PostmarkRow, Proof, Standing, SteadyMs, StoreError, Tombstone,
+};
+use crate::time::Timestamp;
 
 /// How long a tombstone stands after its envelope's end: longer than any replay is accepted.
 pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
@@ -26,6 +29,9 @@ impl Node {
         let ack = Ack(r);
         let commitment = ack.commitment();
         for carried in self.store.envelopes_by_commitment(&commitment)? {
+            if carried.fragment.is_some() {
+                return self.end_held_body(now, link, &r);
+            }
             let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             if envelope.commitment() == commitment {
@@ -59,16 +65,10 @@ impl Node {
         if !is_possible || proof.verify().is_none() {
             return Err(Violation::Forged("acknowledgement").into());
         }
-        let life_ms = i64::from(lifetime_s) * 1000;
         let created = proof.created();
-        let left_ms = if now.wall.is_plausible() {
-            (created.0 as i64 + life_ms - now.wall.0 as i64).min(life_ms)
-        } else {
-            life_ms
-        };
         // What is past by the calendar, or never had one, needs no vaccine: neighbours would teach it
         // to each other for ever.
-        let forget = now.steady + left_ms + TOMBSTONE_SLACK_MS;
+        let forget = now.steady + left_ms(now, created, lifetime_s) + TOMBSTONE_SLACK_MS;
         if forget <= now.steady {
             return Ok(());
         }
@@ -84,7 +84,7 @@ impl Node {
             }
             postmark = Some(charge.row);
         }
-        self.entomb(&id, Some(proof), None, postmark, forget)?;
+        self.entomb(&id, Some(&Proof::Letter(proof.clone())), None, postmark, forget)?;
         if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
             self.store.require(Durability::Power)?;
             self.progress(now, message, State::Delivered)?;
@@ -106,11 +106,16 @@ impl Node {
             self.store.require(Durability::Power)?;
         }
         let forget = envelope.expires + TOMBSTONE_SLACK_MS;
-        self.entomb(&envelope.id, Some(proof), None, envelope.postmark, forget)?;
+        let buried = Proof::Letter(proof.clone());
+        self.entomb(&envelope.id, Some(&buried), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
         self.turnover.acknowledged += u64::from(envelope.standing == Standing::Foreign);
         if let Some(message) = envelope.message {
-            self.progress(now, message, State::Delivered)?;
+            // With an attachment it is delivered once that is whole.
+            let is_manifest = self.store.attachment(message)?.is_some_and(|a| a.secret.is_some());
+            if !is_manifest {
+                self.progress(now, message, State::Delivered)?;
+            }
             self.recall(message, from)?;
             if let Some(row) = self.store.message(message)? {
                 if let Some(sequence) = row.card_sequence {
@@ -129,18 +134,43 @@ impl Node {
     pub(super) fn entomb(
         &mut self,
         id: &crate::EnvelopeId,
-        proof: Option<&AckProof>,
+        proof: Option<&Proof>,
         message: Option<MessageId>,
         postmark: Option<PostmarkRow>,
         forget: i64,
     ) -> Result<(), StoreError> {
-        let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
         self.tombstones += self.store.insert_tombstone(id, proof, message, postmark, forget)?;
+        self.bound_tombstones()
+    }
+
+    pub(super) fn bound_tombstones(&mut self) -> Result<(), StoreError> {
+        let max = self.config.max_carried_envelopes.saturating_mul(TOMBSTONES_PER_ENVELOPE);
         if self.tombstones > max.max(TOMBSTONES_PER_ENVELOPE) {
             // In one sweep, so that a flood does not pay for each.
             self.tombstones -= self.store.forget_soonest_tombstones(self.tombstones / 16 + 1)?;
         }
         Ok(())
+    }
+
+    /// When an envelope whose age ran out here has ended beyond doubt. An age is a carrier's word: by
+    /// the calendar it is over when that says so, and where there is none once a whole lifetime more
+    /// has passed.
+    pub(super) fn certain_end(
+        &self,
+        now: Moment,
+        expired: &Carried,
+    ) -> Result<SteadyMs, StoreError> {
+        let foreign = expired.standing == Standing::Foreign;
+        let bytes = if foreign { self.store.envelope_bytes(expired.row)? } else { None };
+        let Some(bytes) = bytes else { return Ok(expired.expires) };
+        let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+        let (created, life_ms) = (envelope.created(), i64::from(envelope.lifetime_s()) * 1000);
+        let latest = expired.expires + life_ms;
+        if !now.wall.is_plausible() || !created.is_plausible() {
+            return Ok(latest);
+        }
+        let left_ms = created.0 as i64 + life_ms - now.wall.0 as i64;
+        Ok((now.steady + left_ms).clamp(expired.expires, latest))
     }
 
     /// `r` is enough for those who hold the envelope; others learn of it when they reconcile.
@@ -151,4 +181,21 @@ impl Node {
             }
         }
     }
+}
+
+/// How long what was created then still lives by the calendar, in milliseconds; negative where it is
+/// past. A clock that was never set knows nothing of calendars.
+pub(super) fn left_ms(now: Moment, created: Timestamp, lifetime_s: u32) -> i64 {
+    let life_ms = i64::from(lifetime_s) * 1000;
+    if now.wall.is_plausible() {
+        (created.0 as i64 + life_ms - now.wall.0 as i64).min(life_ms)
+    } else {
+        life_ms
+    }
+}
+
+/// Whether a copy of what lies there is refused: it is acknowledged, or is over beyond doubt. Before
+/// that the tombstone is charged to its postmark, and no more.
+pub(super) fn bars(tombstone: &Tombstone, now: SteadyMs) -> bool {
+    tombstone.proof.is_some() || tombstone.forget <= now + TOMBSTONE_SLACK_MS
 }

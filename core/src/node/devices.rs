@@ -2,20 +2,20 @@
 //! one before is sealed anew.
 
 use super::Node;
-use crate::chat::{ContactId, MessageId};
+use crate::chat::{ContactId, MessageId, Relation};
 use crate::clock::Moment;
 use crate::envelope::{Body, Letter, Priority, seal};
 use crate::event::Event;
 use crate::identity::Card;
 use crate::link::LinkId;
-use crate::store::{Durability, StoreError};
+use crate::store::{Durability, Proof, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 
 /// A device's number is the upper part of its cards' and targets' numbers: a later device's are
 /// always higher.
 const DEVICE_SHIFT: u32 = 32;
 /// Numbers on the wire have 62 bits.
-pub(super) const MAX_DEVICE: u64 = (1 << (62 - DEVICE_SHIFT)) - 1;
+const MAX_DEVICE: u64 = (1 << (62 - DEVICE_SHIFT)) - 1;
 /// Messages to one contact that are sealed anew: more than anybody waits for.
 const MAX_RESEALED: u32 = 1000;
 /// Live envelopes of one message: a contact who claims one new device after another fills no store.
@@ -26,6 +26,25 @@ impl Node {
     /// any more, and only carries that of others.
     pub fn is_superseded(&self) -> bool {
         self.is_superseded
+    }
+
+    /// Gives up all targets of the node at `path`, for when the vault has lost the keys that their
+    /// secrets are wrapped under. Contacts and messages stay; mail on its way to this node is lost
+    /// until its writers, who are told where to write, seal it anew. The node is as a new device.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing is given up then.
+    pub fn reset_targets(path: &StorePath, now: Timestamp) -> Result<(), StoreError> {
+        let mut store = Store::open_wrapped(path)?;
+        store.forget_targets()?;
+        store.set_device(next_device(store.device()?.0, now))?;
+        for contact in store.contacts()? {
+            if contact.relation == Relation::Accepted {
+                store.set_refresh(contact.id, Some(0))?;
+            }
+        }
+        store.commit()?;
+        path.wrapping().map_or(Ok(()), |keys| Ok(keys.replace(&[])?))
     }
 
     /// Where the numbers of this device's cards and targets begin.
@@ -58,6 +77,7 @@ impl Node {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Urgent,
             lifetime_s: self.config.lifetime_s,
             tag_mode: self.config.tag_mode,
@@ -76,7 +96,7 @@ impl Node {
                 let at = node.begin(now, Durability::Power)?;
                 if !node.is_superseded {
                     for message in node.store.undelivered(contact, MAX_RESEALED)? {
-                        if node.store.envelopes_of(message.id)?.len() < MAX_COPIES {
+                        if node.store.letters_of(message.id)?.len() < MAX_COPIES {
                             node.store.insert_unsealed(message.id, Priority::Normal)?;
                         }
                     }
@@ -95,10 +115,11 @@ impl Node {
         message: MessageId,
         from: Option<LinkId>,
     ) -> Result<(), StoreError> {
-        for sibling in self.store.envelopes_of(message)? {
+        for sibling in self.store.letters_of(message)? {
             let Some(proof) = self.store.own_ack(sibling.row)? else { continue };
             let forget = sibling.expires + super::acks::TOMBSTONE_SLACK_MS;
-            self.entomb(&sibling.id, Some(&proof), None, sibling.postmark, forget)?;
+            let buried = Proof::Letter(proof.clone());
+            self.entomb(&sibling.id, Some(&buried), None, sibling.postmark, forget)?;
             self.remove_envelope(&sibling)?;
             self.spread(&proof, from);
         }
@@ -109,4 +130,9 @@ impl Node {
 /// Which of its owner's devices a card is from.
 pub(super) fn device_of(card: &Card) -> u64 {
     card.sequence() >> DEVICE_SHIFT
+}
+
+/// Of two devices that come after one the later wins, as far as clocks can tell.
+pub(super) fn next_device(device: u64, now: Timestamp) -> u64 {
+    (device + 1).max(now.minutes().into()).min(MAX_DEVICE)
 }

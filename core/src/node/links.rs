@@ -1,5 +1,7 @@
 //! Links: from the first handshake message to the last frame.
 
+use super::acks::{TOMBSTONE_SLACK_MS, bars};
+use super::fragments::push_news;
 use super::{Fault, Node};
 use crate::chat::{ContactId, Relation};
 use crate::clock::Moment;
@@ -8,7 +10,7 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
 use crate::routing::TransferOrder;
-use crate::store::{Durability, Store, StoreError};
+use crate::store::{Durability, Proof, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,7 +21,7 @@ use subtle::ConstantTimeEq;
 const OPENING_MS: i64 = 20_000;
 const PROOF_DOMAIN: &[u8] = b"footpost/1 link proof";
 /// A neighbour that does not bring what it has offered within this time is passed over.
-const WISH_MS: i64 = 60_000;
+pub(super) const WISH_MS: i64 = 60_000;
 /// Wishes of the last [`WISH_MS`], met or not; what is offered beyond is found by reconciliation.
 const MAX_WISHES: usize = 65_536;
 
@@ -77,7 +79,10 @@ impl Node {
         self.whole(|node| node.begin(now, Durability::Process))?;
         self.links.remove(&link);
         self.fetch_elsewhere(link);
-        Ok(())
+        self.whole(|node| {
+            let now = node.clock.advance(now);
+            node.fetch_again(now, Some(link))
+        })
     }
 
     /// The next frame for `link`: asked only while the link is writable, so that what waits stays
@@ -90,7 +95,7 @@ impl Node {
         now: Timestamp,
         link: LinkId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let small = self.poll_small(link)?;
+        let small = self.poll_small(now, link)?;
         if small.is_some() || self.store.is_open() {
             return Ok(small);
         }
@@ -98,7 +103,10 @@ impl Node {
         let live = |session: &&mut Session| session.closed.is_none();
         let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
         while let Some(next) = session.next_transfer() {
-            let Some(envelope) = self.store.envelope_to_send(next.row())? else { continue };
+            let Some(envelope) = self.store.envelope_to_send(next.row())? else {
+                session.push_lack(next.row());
+                continue;
+            };
             let age_s = (now.steady - envelope.born).max(0) / 1000;
             if let Some(message) = envelope.message {
                 session.in_flight.insert(envelope.id.head(), message);
@@ -115,13 +123,22 @@ impl Node {
     ///
     /// # Errors
     /// A [`StoreError`] is final.
-    pub fn poll_small(&mut self, link: LinkId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn poll_small(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         if self.store.is_open() {
             return Ok(None);
         }
+        let now = self.clock.advance(now);
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
-        let frame = session.poll_small();
+        let mut frame = session.poll_small();
+        if frame.is_none() && session.is_idle() {
+            push_news(session, now, &self.holdings);
+            frame = session.poll_small();
+        }
         self.sent.merge(session.take_traffic());
         Ok(frame)
     }
@@ -191,7 +208,7 @@ impl Node {
             Frame::Hello(hello) => self.receive_hello(link, hello),
             _ if session.hello.is_none() => Err(Violation::Unexpected("frame before hello").into()),
             Frame::Proof { mac } => self.receive_proof(link, &mac),
-            Frame::Sync(body) => self.receive_sync(link, body),
+            Frame::Sync(body) => self.receive_sync(now, link, body),
             Frame::Envelope { age_s, total_bytes, first } => {
                 match session.reassembly.begin(age_s, total_bytes, first)? {
                     Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
@@ -214,6 +231,13 @@ impl Node {
             }
             Frame::Offer { heads } => Ok(self.receive_offer(link, &heads)?),
             Frame::Want { heads } => Ok(self.receive_wants(link, &heads)?),
+            Frame::Holding { body, traits, numbers } => {
+                self.receive_holding(link, body, traits, numbers)
+            }
+            Frame::Fetch { body, numbers } => self.receive_fetch(link, body, &numbers),
+            Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
+            Frame::FragmentAcks { body, acks } => self.receive_fragment_acks(link, body, &acks),
+            Frame::Release(release) => self.apply_release(now, link, release),
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
                 Ok(())
@@ -236,7 +260,7 @@ impl Node {
         }
         match (session.info.role, session.noise.sync_key()) {
             (Role::Initiator, Some(sync_key)) => {
-                let items = self.items()?;
+                let items = self.items(link)?;
                 let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
                 let (reconciler, sketch) =
                     Reconciler::initiate(&sync_key, items, max_sync_bytes(session));
@@ -247,7 +271,7 @@ impl Node {
             }
             (Role::Responder, Some(sync_key)) if session.noise.is_established() => {
                 self.greet(now, link)?;
-                let items = self.items()?;
+                let items = self.items(link)?;
                 let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
                 let (reconciler, replies) =
                     Reconciler::respond(&sync_key, items, max_sync_bytes(session), payload)?;
@@ -261,11 +285,18 @@ impl Node {
     }
 
     /// All that is reconciled: envelopes by their ids, acknowledgements as what ends them; and what
-    /// is never wanted again.
-    fn items(&self) -> Result<Items, StoreError> {
-        let mut held = self.store.envelope_ids()?;
+    /// is never wanted again: see [`bars`].
+    pub(super) fn items(&mut self, link: LinkId) -> Result<Items, StoreError> {
+        let mut held = self.store.letter_ids()?;
+        let bodies = self.holdings.items();
+        held.extend(bodies.keys());
+        if let Some(session) = self.links.get_mut(&link) {
+            session.bodies.items = bodies;
+        }
         let mut unwanted = Vec::new();
-        for (id, is_acknowledged) in self.store.tombstone_ids()? {
+        for (id, is_acknowledged) in
+            self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)?
+        {
             unwanted.push(id);
             if is_acknowledged {
                 held.push(end_of(id));
@@ -336,7 +367,7 @@ impl Node {
         Ok(())
     }
 
-    fn receive_sync(&mut self, link: LinkId, body: &[u8]) -> Result<(), Fault> {
+    fn receive_sync(&mut self, now: Moment, link: LinkId, body: &[u8]) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let reconciler =
             session.reconciler.as_mut().ok_or(Violation::Unexpected("reconciliation"))?;
@@ -347,19 +378,22 @@ impl Node {
         push_sync(session, step.replies);
         let contact = session.contact;
         for item in step.push {
-            self.queue_item(link, contact, item)?;
+            self.queue_item(now, link, contact, item)?;
         }
         Ok(())
     }
 
     fn queue_item(
         &mut self,
+        now: Moment,
         link: LinkId,
         contact: Option<ContactId>,
         item: [u8; 32],
     ) -> Result<(), StoreError> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-        if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
+        if let Some(body) = session.bodies.items.get(&item).copied() {
+            self.announce(now, link, body);
+        } else if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
             session.push_transfer(TransferOrder::new(&envelope, contact));
         } else {
             session.push_proof(EnvelopeId(end_of(item)));
@@ -372,10 +406,11 @@ impl Node {
             if self.store.envelope_by_head(head)?.is_some() {
                 continue;
             }
-            let tombstone = self.store.tombstone_by_head(head)?;
+            let now = self.clock.steady();
+            let tombstone = self.store.tombstone_by_head(head)?.filter(|it| bars(it, now));
             let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
             if let Some(tombstone) = tombstone {
-                if let Some(proof) = tombstone.proof {
+                if let Some(Proof::Letter(proof)) = tombstone.proof {
                     session.push_held_ack(proof.ack().0);
                 }
             } else if self.wanted.contains_key(&head) {
@@ -406,7 +441,11 @@ fn push_proofs(session: &mut Session, store: &Store) -> Result<(), StoreError> {
     let mut proofs = Vec::new();
     for id in session.next_proofs() {
         let tombstone = store.tombstone(&id)?;
-        proofs.extend(tombstone.and_then(|tombstone| tombstone.proof).map(|proof| proof.0));
+        match tombstone.and_then(|tombstone| tombstone.proof) {
+            Some(Proof::Letter(proof)) => proofs.push(proof.0),
+            Some(Proof::Body(release)) => session.push_control(&Frame::Release(release)),
+            Some(Proof::Fragment(_)) | None => {}
+        }
     }
     if !proofs.is_empty() {
         session.push_control(&Frame::Acks { held: Vec::new(), proofs });

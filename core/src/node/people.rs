@@ -237,7 +237,8 @@ impl Node {
                 relays: Vec::new(),
             };
             let card = Card::sign(draft, &self.key);
-            self.store.insert_own_card(&card, &secret, card_due(now, expires))?;
+            let due = card_due(now, expires);
+            self.store.insert_own_card(&card, &secret, due, &mut *self.rng)?;
             self.cards.insert(0, (card, secret));
         }
         Ok(())

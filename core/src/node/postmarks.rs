@@ -207,7 +207,9 @@ impl Node {
             let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };
             self.store.delete_unsealed(id)?;
             let body = Body::parse(row.kind, &row.content).map_err(|_| StoreError::Corrupt)?;
-            match self.compose(now.wall, row.contact, row.uuid, &body, priority, &postmark) {
+            let manifest = self.manifest_of(id)?;
+            let (to, manifest) = (row.contact, manifest.as_ref());
+            match self.compose(now.wall, to, row.uuid, &body, priority, &postmark, manifest) {
                 Ok(composed) => {
                     let card = composed.card_sequence();
                     let statement = composed.statement;
@@ -218,6 +220,9 @@ impl Node {
                 // Their card has expired meanwhile: it will go nowhere.
                 Err(_) => self.progress(now, id, State::Expired)?,
             }
+        }
+        for message in self.store.unsealed_attachments()? {
+            self.seal_symbols(now, message)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::chat::{ContactId, Relation, SendError, ratchet};
 use crate::clock::Moment;
 use crate::envelope::{Body, Envelope, MIN_LIFETIME_S, Opened, Previous, Priority, open};
 use crate::identity::{Protection, ReplyTarget, SealingTarget, TargetSecret};
+use crate::scour::scour_stack;
 use crate::store::{ContactRow, OwnReply, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
@@ -67,10 +68,12 @@ impl Node {
     ) -> Result<(), StoreError> {
         let replies = self.replies.entry(contact).or_default();
         if let Some(new) = new {
-            self.store.insert_own_reply(&new, new.issued + ratchet::REPLY_LIFE_MS)?;
+            let due = new.issued + ratchet::REPLY_LIFE_MS;
+            self.store.insert_own_reply(&new, due, &mut *self.rng)?;
             replies.insert(0, new);
             for old in replies.split_off(replies.len().min(ratchet::MAX_LIVE)) {
                 self.store.delete_own_reply(contact, old.secret.target().counter)?;
+                self.store.scrub();
             }
         } else if let Some(newest) = replies.first_mut()
             && newest.is_post_quantum != given.is_post_quantum
@@ -81,37 +84,42 @@ impl Node {
         self.store.set_refresh(contact, None)
     }
 
-    /// Tries every live target: one short MAC each.
+    /// Tries every live target of the envelope's suite: one short MAC each.
     pub(super) fn unlock(&self, envelope: &Envelope<'_>) -> Option<(Opened, Lock)> {
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let try_one = |secret: &TargetSecret| {
-            let is_ours = secret.recognises_hint(&digest, hint);
-            is_ours.then(|| self.identities().find_map(|me| open(envelope, secret, &me))).flatten()
-        };
-        let by_card = self.cards.iter().find_map(|(card, secret)| {
-            let lock = Lock::Card { sequence: card.sequence(), issued: card.issued() };
-            Some((try_one(secret)?, lock))
-        });
-        by_card.or_else(|| {
-            self.replies.values().flatten().find_map(|reply| {
-                let target = reply.secret.target();
-                let lock = Lock::Reply {
-                    contact: reply.contact,
-                    counter: target.counter,
-                    protection: offer(&reply.secret, reply.is_post_quantum).protection(),
-                    issued: reply.issued,
-                };
-                Some((try_one(&reply.secret)?, lock))
-            })
+        self.marked(envelope).find_map(|(secret, lock)| {
+            let opened = self.identities().find_map(|me| open(envelope, secret, &me))?;
+            Some((opened, lock))
         })
     }
 
     /// Whether the hint of one's own live targets is on it: cheap, and nobody outside can tell.
-    pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> bool {
-        let (digest, hint) = (envelope.hint_digest(), envelope.hint());
-        let cards = self.cards.iter().map(|(_, secret)| secret);
-        let replies = self.replies.values().flatten().map(|reply| &reply.secret);
-        cards.chain(replies).any(|secret| secret.recognises_hint(&digest, hint))
+    pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> Result<bool, StoreError> {
+        match envelope.fragment() {
+            Some(fragment) => self.collects(fragment.body.mark()),
+            None => Ok(self.marked(envelope).next().is_some()),
+        }
+    }
+
+    /// The own targets whose hint is on the envelope: none, of nearly all that comes by. So nothing
+    /// is done for a target before its MAC but to read its key.
+    fn marked(&self, envelope: &Envelope<'_>) -> impl Iterator<Item = (&TargetSecret, Lock)> {
+        let hint = envelope.hint();
+        let cards = self.cards.iter().filter(move |(_, secret)| secret.recognises(&hint));
+        let replies = self.replies.values().flatten();
+        let replies = replies.filter(move |reply| reply.secret.recognises(&hint));
+        let by_card = cards.map(|(card, secret)| {
+            (secret, Lock::Card { sequence: card.sequence(), issued: card.issued() })
+        });
+        let by_reply = replies.map(|reply| {
+            let lock = Lock::Reply {
+                contact: reply.contact,
+                counter: reply.secret.target().counter,
+                protection: offer(&reply.secret, reply.is_post_quantum).protection(),
+                issued: reply.issued,
+            };
+            (&reply.secret, lock)
+        });
+        by_card.chain(by_reply)
     }
 
     /// A message from `writer` has been opened: the ratchet turns.
@@ -198,7 +206,16 @@ impl Node {
             self.store.scrub();
             self.cards = self.store.own_cards()?;
             self.replies = by_contact(self.store.own_replies()?);
+            scour_stack();
             self.renew_cards(now)?;
+        }
+        self.renew_wrapping(now)
+    }
+
+    /// What has wrapped destroyed secrets gives way to a fresh key, and is destroyed, too.
+    pub(super) fn renew_wrapping(&mut self, now: Moment) -> Result<(), StoreError> {
+        if self.store.next_renewal()?.is_some_and(|due| due <= now.steady) {
+            self.store.renew_wrapping(now.steady, &mut *self.rng)?;
         }
         Ok(())
     }
@@ -215,6 +232,13 @@ impl Node {
             let priority = if owes_statement { Priority::Urgent } else { Priority::Low };
             match self.send(now, contact, &Body::Refresh, priority) {
                 Err(SendError::Store(error)) => return Err(error),
+                // Nobody acknowledges the news of an end: it is told again as long as there is a
+                // target.
+                Ok(_) if self.has_ended() => {
+                    let again = steady + i64::from(self.config.lifetime_s) * 1000;
+                    self.store.set_refresh(contact, None)?;
+                    self.store.set_refresh(contact, Some(again))?;
+                }
                 // Sealed, waiting for a postmark, or nobody to seal to: once is enough, and their next
                 // message will bring a new chance.
                 Ok(_) | Err(_) => self.store.set_refresh(contact, None)?,

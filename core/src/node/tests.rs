@@ -8,6 +8,7 @@ use crate::envelope::{
 use crate::identity::{Suite, TargetSecret};
 use crate::link::frame::{Frame, Hello};
 use crate::link::{CloseReason, CostClass, LinkInfo, Noise, Role};
+use crate::store::Proof;
 use crate::time::DAY_MS;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -25,6 +26,7 @@ const LINK: LinkId = LinkId(1);
 struct Scene {
     node: Node,
     mallory: Noise,
+    now: Timestamp,
     rng: ChaCha20Rng,
     /// Whom [`Scene::send`] wrote to.
     reader: Option<Node>,
@@ -33,16 +35,20 @@ struct Scene {
 impl Scene {
     /// After the handshake, which the node answered.
     fn new() -> Self {
+        Self::open(NOW)
+    }
+
+    fn open(now: Timestamp) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let node_rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-        let mut node = Node::open(&StorePath::Memory, simulated(), node_rng, NOW).unwrap();
+        let mut node = Node::open(&StorePath::Memory, simulated(), node_rng, now).unwrap();
         let info =
             LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
-        node.handle_link_up(NOW, LINK, info).unwrap();
+        node.handle_link_up(now, LINK, info).unwrap();
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
-        let mut scene =
-            Self { node, mallory: Noise::new(Role::Initiator, &[7; 32], seed), rng, reader: None };
+        let mallory = Noise::new(Role::Initiator, &[7; 32], seed);
+        let mut scene = Self { node, mallory, now, rng, reader: None };
         let first = scene.mallory.write(&[]).unwrap();
         scene.deliver(&first);
         let second = scene.sent().remove(0);
@@ -56,14 +62,18 @@ impl Scene {
     }
 
     fn greeted() -> Self {
-        let mut scene = Self::new();
+        Self::at(NOW)
+    }
+
+    fn at(now: Timestamp) -> Self {
+        let mut scene = Self::open(now);
         scene.say(&hello());
         assert_eq!(scene.verdict(), None);
         scene
     }
 
     fn deliver(&mut self, bytes: &[u8]) {
-        self.node.handle_frame(NOW, LINK, bytes).unwrap();
+        self.node.handle_frame(self.now, LINK, bytes).unwrap();
         self.node.commit().unwrap();
     }
 
@@ -79,7 +89,17 @@ impl Scene {
     }
 
     fn sent(&mut self) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| self.node.poll_transmit(NOW, LINK).unwrap()).collect()
+        std::iter::from_fn(|| self.node.poll_transmit(self.now, LINK).unwrap()).collect()
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now.0 += ms;
+        self.node.handle_timeout(self.now).unwrap();
+        self.node.commit().unwrap();
+    }
+
+    fn carries(&self) -> u64 {
+        self.node.stats().foreign_envelopes
     }
 
     /// The violation that closed the link, if one did.
@@ -104,6 +124,7 @@ impl Scene {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s,
             tag_mode: TagMode::Hidden,
@@ -253,7 +274,8 @@ fn no_one_poisons_the_proofs_that_are_passed_on() {
     proof.0[120] ^= 1; // the postmark's signature
     scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
     let tombstone = scene.node.store.tombstone(&sealed.id).unwrap().unwrap();
-    assert_eq!(tombstone.proof.unwrap().verify(), Some(sealed.id));
+    let Some(Proof::Letter(proof)) = tombstone.proof else { panic!("a letter's proof") };
+    assert_eq!(proof.verify(), Some(sealed.id));
 }
 
 #[test]
@@ -280,11 +302,39 @@ fn a_great_age_is_believed_as_far_as_the_calendar_goes() {
     assert_eq!(scene.node.stats().foreign_envelopes, 1);
 }
 
+/// A node whose clock was never set, told by a liar that young mail is nearly over.
+#[test]
+fn a_claimed_age_bars_no_mail_where_no_calendar_bears_it_out() {
+    let (early, life_s) = (Timestamp(5 * DAY_MS), 7 * 24 * 3600);
+    let mut scene = Scene::at(early);
+    let sealed = scene.foreign(early, life_s);
+    scene.push(life_s, &sealed.bytes);
+    assert_eq!((scene.carries(), scene.node.stats().tombstones), (0, 0));
+    scene.push(life_s - 1, &sealed.bytes);
+    assert_eq!(scene.carries(), 1);
+    scene.pass(2000);
+    assert_eq!((scene.carries(), scene.node.stats().tombstones), (0, 1));
+    // The lie is paid for by its postmark, but whoever tells another age is heard, and asked.
+    scene.say(&Frame::Offer { heads: vec![sealed.id.head()] });
+    assert!(!scene.sent().is_empty());
+    assert!(!scene.node.items(LINK).unwrap().unwanted.contains(&sealed.id.0));
+    scene.push(60, &sealed.bytes);
+    assert_eq!((scene.verdict(), scene.carries()), (None, 1));
+    // What is on board has its age, whatever is claimed now.
+    scene.push(life_s - 1, &sealed.bytes);
+    scene.pass(DAY_MS);
+    assert_eq!(scene.carries(), 1);
+    // A lifetime after the lie it is over beyond doubt, however young the next copy is said to be.
+    scene.pass(7 * DAY_MS);
+    assert_eq!(scene.carries(), 0);
+    assert!(scene.node.items(LINK).unwrap().unwanted.contains(&sealed.id.0));
+}
+
 #[test]
 fn what_a_later_version_made_is_left_without_blame() {
     let mut scene = Scene::greeted();
     let mut sealed = scene.foreign(NOW, 3600);
-    sealed.bytes[1] = 3; // a suite to come
+    sealed.bytes[1] = 9; // a suite to come
     scene.push(0, &sealed.bytes);
     assert_eq!((scene.verdict(), scene.node.stats().foreign_envelopes), (None, 0));
 }

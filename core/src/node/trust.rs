@@ -7,15 +7,14 @@ use crate::clock::Moment;
 use crate::envelope::Opened;
 use crate::event::Event;
 use crate::identity::{
-    Card, Claim, End, Identity, IdentityKey, MAX_STATEMENTS, RecoveryWords, Statement, Verdict,
+    Card, Claim, Ended, Identity, IdentityKey, MAX_ENDED, MAX_STATEMENTS, RecoveryWords, Statement,
+    Verdict,
 };
 use crate::store::{ContactRow, Durability, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
 /// How long mail by a key that was rotated away is still taken: what was on its way.
 const GRACE_MS: SteadyMs = 7 * DAY_MS as i64;
-/// Statements after which an identity may not rotate: the rest is kept for recovery.
-const MAX_BEFORE_ROTATION: usize = MAX_STATEMENTS / 2;
 
 impl Node {
     /// Makes the recovery words of this identity: to be shown once and written down. Only the public
@@ -43,12 +42,11 @@ impl Node {
         old: &RecoveryWords,
     ) -> Result<RecoveryWords, IdentityError> {
         check_words(self.recovery.as_ref(), old)?;
-        if self.statements.len() >= MAX_BEFORE_ROTATION {
-            return Err(IdentityError::TooOften);
-        }
+        // There is always room for a settlement by the next key.
+        self.check_room(2)?;
         let words = RecoveryWords::generate(&mut *self.rng);
         let (old, new) = (old.recovery_key(), words.recovery_key());
-        let sequence = self.spoken_by(&old.identity());
+        let sequence = self.settled_by(&old.identity()).map_or(0, |last| last + 1);
         let claim = Claim::RecoveryChange { old: old.identity(), new: new.identity(), sequence };
         let statement = Statement::sign(claim, &[&old, &new]);
         self.take_words(now, &words, Some(statement))?;
@@ -59,95 +57,137 @@ impl Node {
     /// this is; without, they are warned, and verify anew.
     ///
     /// # Errors
-    /// [`IdentityError::NoWords`], [`IdentityError::WrongWords`], [`IdentityError::TooOften`],
-    /// [`IdentityError::Store`].
+    /// [`IdentityError::Ended`], [`IdentityError::NoWords`], [`IdentityError::WrongWords`],
+    /// [`IdentityError::TooOften`] without the words, [`IdentityError::Store`].
     pub fn rotate_identity(
         &mut self,
         now: Timestamp,
         words: Option<&RecoveryWords>,
     ) -> Result<(), IdentityError> {
-        if let Some(words) = words {
-            check_words(self.recovery.as_ref(), words)?;
-        }
-        if self.statements.len() >= MAX_BEFORE_ROTATION {
-            return Err(IdentityError::TooOften);
+        if self.has_ended() {
+            return Err(IdentityError::Ended);
         }
         let new = IdentityKey::generate(&mut *self.rng);
-        let recovery = words.map(RecoveryWords::recovery_key);
-        let claim = Claim::Rotation {
-            old: self.identity,
-            new: new.identity(),
-            time: now,
-            recovery: recovery.as_ref().map(IdentityKey::identity),
-        };
-        let signers = [Some(&self.key), Some(&new), recovery.as_ref()];
-        let signers: Vec<_> = signers.into_iter().flatten().collect();
-        let statement = Statement::sign(claim, &signers);
-        self.become_known_as(now, new, vec![statement])
+        let mut statements = Vec::new();
+        match words {
+            Some(words) => {
+                check_words(self.recovery.as_ref(), words)?;
+                statements.push(self.settle(now, words, Some(&new), false));
+            }
+            None => self.check_room(1)?,
+        }
+        // Whoever does not know the recovery key yet follows this one.
+        let claim = Claim::Rotation { old: self.identity, new: new.identity(), time: now };
+        statements.push(Statement::sign(claim, &[&self.key, &new]));
+        self.become_known_as(now, Some(new), statements)
     }
 
     /// Revokes this identity with the recovery words and goes on as its successor: whatever a thief
     /// has done with the key, or does, counts for nothing where this arrives.
     ///
     /// # Errors
-    /// [`IdentityError::NoWords`], [`IdentityError::WrongWords`], [`IdentityError::TooOften`],
-    /// [`IdentityError::Store`].
+    /// [`IdentityError::NoWords`], [`IdentityError::WrongWords`], [`IdentityError::Store`].
     pub fn revoke_identity(
         &mut self,
         now: Timestamp,
         words: &RecoveryWords,
     ) -> Result<(), IdentityError> {
         check_words(self.recovery.as_ref(), words)?;
-        let recovery = words.recovery_key();
         let new = IdentityKey::generate(&mut *self.rng);
-        // Rotations that the words did not vouch for may be the thief's: all of them go.
-        let since_vouched = self.statements.iter().rev().take_while(|(_, statement)| {
-            !matches!(
-                statement.claim,
-                Claim::Revocation { .. } | Claim::Rotation { recovery: Some(_), .. }
-            )
+        let settlement = self.settle(now, words, Some(&new), true);
+        self.become_known_as(now, Some(new), vec![settlement])
+    }
+
+    /// Revokes this identity with the recovery words and names no successor: contacts neither seal
+    /// to it nor hear it any more. What is left to it is to tell them, and
+    /// [`Node::revoke_identity`], which names a successor after all.
+    ///
+    /// # Errors
+    /// As [`Node::revoke_identity`].
+    pub fn end_identity(
+        &mut self,
+        now: Timestamp,
+        words: &RecoveryWords,
+    ) -> Result<(), IdentityError> {
+        check_words(self.recovery.as_ref(), words)?;
+        let settlement = self.settle(now, words, None, true);
+        self.become_known_as(now, None, vec![settlement])
+    }
+
+    /// Whether this identity was revoked, and none took its place.
+    pub fn has_ended(&self) -> bool {
+        let last = self.settlements().last();
+        last.is_some_and(|settlement| settlement.heir().is_none())
+    }
+
+    /// What the recovery key says of all keys up to today's. Rotations that it did not vouch for
+    /// may be a thief's: a revocation takes them along.
+    fn settle(
+        &self,
+        now: Timestamp,
+        words: &RecoveryWords,
+        successor: Option<&IdentityKey>,
+        is_revoked: bool,
+    ) -> Statement {
+        let settled: Vec<Ended> = self.settlements().last().map_or_else(Vec::new, |last| {
+            let Claim::Settlement { ended, .. } = &last.claim else { return Vec::new() };
+            ended.clone()
         });
-        let void: Vec<_> = since_vouched
-            .filter(|(_, statement)| matches!(statement.claim, Claim::Rotation { .. }))
-            .cloned()
+        let is_open = |key: &Identity| settled.iter().all(|ended| ended.key != *key);
+        let rotated = self.statements.iter().rev().filter(|(_, s)| is_rotation(s));
+        let rotated = rotated.flat_map(|(_, statement)| statement.subjects());
+        let mut ended: Vec<_> = [self.identity]
+            .into_iter()
+            .chain(rotated)
+            .filter(is_open)
+            .map(|key| Ended { key, is_revoked })
+            .chain(settled.iter().copied())
             .collect();
-        if self.statements.len() + 1 > MAX_STATEMENTS {
-            return Err(IdentityError::TooOften);
-        }
-        let first = self.spoken_by(&recovery.identity());
-        let revoked = void.iter().rev().filter_map(|(_, statement)| statement.subject());
-        let revoke = |(sequence, revoked)| {
-            let successor = Some(new.identity());
-            let recovery_id = recovery.identity();
-            let claim = Claim::Revocation { revoked, successor, recovery: recovery_id, sequence };
-            Statement::sign(claim, &[&recovery, &new])
+        ended.truncate(MAX_ENDED);
+        let recovery = words.recovery_key();
+        // A device that was restored from an old backup does not know what it said after that: the
+        // clock does.
+        let next = self.settled_by(&recovery.identity()).map_or(0, |last| last + 1);
+        let claim = Claim::Settlement {
+            ended,
+            successor: successor.map(IdentityKey::identity),
+            recovery: recovery.identity(),
+            sequence: next.max(now.minutes().into()),
         };
-        // The oldest first: no contact follows the thief's on the way.
-        let statements = (first..).zip(revoked.chain([self.identity])).map(revoke).collect();
-        self.whole(|node| {
-            node.begin(now, Durability::Power)?;
-            for (number, _) in &void {
-                node.store.delete_own_statement(*number)?;
-            }
-            node.statements.retain(|statement| !void.contains(statement));
-            // Who holds the stolen key could pose as a later device: the words outrank that.
-            node.is_superseded = false;
-            node.store.set_superseded(false)
-        })?;
-        self.become_known_as(now, new, statements)
+        let signers: Vec<_> = [Some(&recovery), successor].into_iter().flatten().collect();
+        Statement::sign(claim, &signers)
     }
 
-    /// How much this recovery key has signed: the next sequence number.
-    fn spoken_by(&self, key: &Identity) -> u64 {
-        let by_key = |(_, statement): &&(u64, Statement)| match &statement.claim {
-            Claim::Revocation { recovery, .. } => recovery == key,
-            Claim::RecoveryChange { old, .. } => old == key,
-            Claim::Rotation { .. } => false,
-        };
-        self.statements.iter().filter(by_key).count() as u64
+    fn settlements(&self) -> impl Iterator<Item = &Statement> {
+        let is_settlement = |s: &&Statement| matches!(s.claim, Claim::Settlement { .. });
+        self.statements.iter().map(|(_, statement)| statement).filter(is_settlement)
     }
 
-    fn take_words(
+    /// The number of this recovery key's last settlement.
+    fn settled_by(&self, key: &Identity) -> Option<u64> {
+        let number = |statement: &Statement| match &statement.claim {
+            Claim::Settlement { recovery, sequence, .. } if recovery == key => Some(*sequence),
+            _ => None,
+        };
+        self.settlements().filter_map(number).last()
+    }
+
+    /// Whether so many statements more can be told at once; rotations that were settled need not be.
+    fn check_room(&self, more: usize) -> Result<(), IdentityError> {
+        let kept = self.statements.iter().filter(|(_, statement)| !self.is_settled(statement));
+        let has_room = kept.count() + more <= MAX_STATEMENTS;
+        if has_room { Ok(()) } else { Err(IdentityError::TooOften) }
+    }
+
+    /// Whether it is a rotation for which the recovery key has vouched since.
+    fn is_settled(&self, statement: &Statement) -> bool {
+        let ends = |key: &Identity| {
+            self.settlements().last().is_some_and(|last| last.subjects().any(|ended| ended == *key))
+        };
+        is_rotation(statement) && statement.subjects().all(|key| ends(&key))
+    }
+
+    pub(super) fn take_words(
         &mut self,
         now: Timestamp,
         words: &RecoveryWords,
@@ -168,19 +208,22 @@ impl Node {
         Ok(self.send_refreshes(now)?)
     }
 
+    /// Takes the new key, if there is one; says why.
     fn become_known_as(
         &mut self,
         now: Timestamp,
-        key: IdentityKey,
+        key: Option<IdentityKey>,
         statements: Vec<Statement>,
     ) -> Result<(), IdentityError> {
         self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
-            node.store.set_own_key(&key)?;
-            node.identity = key.identity();
-            node.key = key;
             for statement in statements {
                 node.state(statement)?;
+            }
+            if let Some(key) = key {
+                node.store.set_own_key(&key)?;
+                node.identity = key.identity();
+                node.key = key;
             }
             // Who has the old key may have the secrets of these.
             node.store.age_replies(ratchet::REFRESH_AFTER_MS)?;
@@ -194,10 +237,40 @@ impl Node {
         Ok(self.send_refreshes(now)?)
     }
 
+    /// Keeps an own statement, and drops what it makes unnecessary.
     fn state(&mut self, statement: Statement) -> Result<(), StoreError> {
         let number = self.newest_statement() + 1;
+        if let Claim::Settlement { recovery, ended, .. } = &statement.claim {
+            let is_revocation = ended.first().is_some_and(|newest| newest.is_revoked);
+            self.drop_statements(|old| match &old.claim {
+                Claim::Settlement { recovery: by, .. } => by == recovery,
+                Claim::Rotation { .. } => is_revocation,
+                Claim::RecoveryChange { .. } => false,
+            })?;
+            if is_revocation {
+                // Who holds the stolen key could pose as a later device: the words outrank that.
+                self.is_superseded = false;
+                self.store.set_superseded(false)?;
+            }
+        }
         self.store.insert_own_statement(number, &statement)?;
         self.statements.push((number, statement));
+        while self.statements.len() > MAX_STATEMENTS {
+            let oldest = self.statements.iter().find(|(_, old)| self.is_settled(old));
+            let Some((_, oldest)) = oldest.cloned() else { break };
+            self.drop_statements(|old| *old == oldest)?;
+        }
+        Ok(())
+    }
+
+    fn drop_statements(&mut self, is_void: impl Fn(&Statement) -> bool) -> Result<(), StoreError> {
+        let (void, kept) =
+            std::mem::take(&mut self.statements).into_iter().partition(|(_, old)| is_void(old));
+        self.statements = kept;
+        let void: Vec<(u64, Statement)> = void;
+        for (number, _) in void {
+            self.store.delete_own_statement(number)?;
+        }
         Ok(())
     }
 
@@ -217,28 +290,27 @@ impl Node {
 
     /// Today's identity and those that mail may still be sealed for.
     pub(super) fn identities(&self) -> impl Iterator<Item = Identity> {
-        let former = self.statements.iter().filter_map(|(_, statement)| statement.subject());
+        let former = self.statements.iter().rev().flat_map(|(_, statement)| statement.subjects());
         [self.identity].into_iter().chain(former)
     }
 
-    /// Takes what came along about keys, whoever brought it: statements prove themselves.
+    /// Takes what came along about keys, whoever brought it: statements prove themselves. All of a
+    /// message are about one person.
     pub(super) fn heed(&mut self, now: Moment, opened: &Opened) -> Result<(), StoreError> {
-        for statement in &opened.statements {
-            let subjects = match statement.subject() {
-                Some(subject) => vec![subject],
-                // A recovery key's change does not say whose it is: the company that it keeps does.
-                None => opened
-                    .statements
-                    .iter()
-                    .filter_map(Statement::subject)
-                    .chain([opened.sender])
-                    .collect(),
-            };
-            for subject in subjects {
-                if let Some((contact, _)) = self.store.key_owner(&subject, now.steady)? {
-                    self.heed_one(now, contact, statement)?;
-                }
+        let named = opened.statements.iter().rev().flat_map(Statement::subjects);
+        let mut contact = None;
+        for key in named.chain([opened.sender]) {
+            contact = self.store.key_owner(&key, now.steady)?.map(|(contact, _)| contact);
+            if contact.is_some() {
+                break;
             }
+        }
+        let Some(contact) = contact else { return Ok(()) };
+        // The recovery key first: what it has settled warns of nothing.
+        let is_late = |statement: &&Statement| is_rotation(statement);
+        let (late, early): (Vec<_>, Vec<_>) = opened.statements.iter().partition(is_late);
+        for statement in early.into_iter().chain(late) {
+            self.heed_one(now, contact, statement)?;
         }
         Ok(())
     }
@@ -256,8 +328,7 @@ impl Node {
             Verdict::Conflict => return self.warn(contact, KeyWarning::Conflict),
             Verdict::Taken => {}
         }
-        let path = lineage.path();
-        for step in &path {
+        for step in lineage.path() {
             let owner = self.store.key_owner(&step.key, now.steady)?;
             let is_own = self.identities().any(|own| own == step.key);
             if is_own || owner.is_some_and(|(owner, _)| owner != contact) {
@@ -269,10 +340,7 @@ impl Node {
         let is_trusted = verified || lineage.is_vouched_since(&lineage.root);
         let after = lineage.current();
         if before != after {
-            let has_rotated = path
-                .iter()
-                .any(|step| Some(step.key) == before && matches!(step.end, End::Rotated { .. }));
-            if !has_rotated {
+            if !before.is_some_and(|key| lineage.has_rotated(&key)) {
                 self.store.clear_contact_reply(contact)?;
             }
             self.unmeet(contact);
@@ -331,6 +399,10 @@ impl Node {
             (None, None) => Ok(true),
         }
     }
+}
+
+fn is_rotation(statement: &Statement) -> bool {
+    matches!(statement.claim, Claim::Rotation { .. })
 }
 
 #[cfg(test)]
@@ -422,12 +494,7 @@ mod tests {
         let from_mallory = bob.add_contact(NOW, mallory.card(), "Mallory").unwrap();
         let from_carol = bob.add_contact(NOW, carol.card(), "Carol").unwrap();
         // Mallory and Carol are one person, or share the key: it is still Carol's name.
-        let claim = Claim::Rotation {
-            old: mallory.identity,
-            new: carol.identity,
-            time: NOW,
-            recovery: None,
-        };
+        let claim = Claim::Rotation { old: mallory.identity, new: carol.identity, time: NOW };
         let statement = Statement::sign(claim, &[&mallory.key, &carol.key]);
         mallory.begin(NOW, Durability::Process).unwrap();
         mallory.state(statement).unwrap();

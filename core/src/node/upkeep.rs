@@ -6,7 +6,7 @@ use crate::chat::{State, ratchet};
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
-use crate::store::{Durability, Standing, StoreError};
+use crate::store::{Durability, Proof, Standing, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
 impl Node {
@@ -22,6 +22,7 @@ impl Node {
             node.tombstones -= node.store.forget_tombstones(now.steady)?;
             node.time_out_openings(now);
             node.pass_over(now);
+            node.fetch_again(now, None)?;
             node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
         })?;
@@ -42,7 +43,8 @@ impl Node {
             .min();
         let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
         let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
-        let wish = self.wishes.front().map(|(until, _, _)| *until);
+        let wish = self.wishes.front().map(|(until, ..)| *until);
+        let fetch = self.fetches.front().map(|(until, ..)| *until);
         let resealing = (!self.store.contacts_to_reseal()?.is_empty()).then(|| self.clock.steady());
         let steady = [
             (self.store.next_expiry()?, Reason::Expiry),
@@ -50,8 +52,11 @@ impl Node {
             (self.store.next_forgetting()?, Reason::Tombstone),
             (opening, Reason::Handshake),
             (wish, Reason::Wish),
+            (fetch, Reason::Wish),
+            (self.store.next_of_attachments()?, Reason::Attachment),
             (due, Reason::Secret),
             (dies, Reason::Secret),
+            (self.store.next_renewal()?, Reason::Secret),
             (self.store.next_refresh()?, Reason::Refresh),
             (resealing, Reason::Resealing),
         ];
@@ -65,14 +70,22 @@ impl Node {
 
     fn expire(&mut self, now: Moment) -> Result<(), StoreError> {
         for envelope in self.store.expired_envelopes(now.steady)? {
-            let forget = envelope.expires + TOMBSTONE_SLACK_MS;
-            self.entomb(&envelope.id, None, envelope.message, envelope.postmark, forget)?;
+            match (envelope.fragment, envelope.postmark) {
+                // Of fragments there are too many for tombstones; their postmark stays charged.
+                (Some(_), Some(postmark)) => self.store.charge_spent(postmark)?,
+                (Some(_), None) => {}
+                (None, postmark) => {
+                    let forget = self.certain_end(now, &envelope)? + TOMBSTONE_SLACK_MS;
+                    self.entomb(&envelope.id, None, envelope.message, postmark, forget)?;
+                }
+            }
             self.remove_envelope(&envelope)?;
             self.turnover.expired += u64::from(envelope.standing == Standing::Foreign);
             if let Some(message) = envelope.message
-                && self.store.envelopes_of(message)?.is_empty()
+                && !self.store.is_under_way(message)?
             {
                 self.store.require(Durability::Power)?;
+                self.store.destroy_body_secret(message)?;
                 self.progress(now, message, State::Expired)?;
             }
         }
@@ -80,12 +93,15 @@ impl Node {
     }
 
     fn release_acks(&mut self, now: Moment) -> Result<(), StoreError> {
-        for proof in self.store.due_acks(now.steady)? {
-            if let Some(envelope) = self.store.envelope(&proof.claimed_id())? {
-                self.bury(now, &envelope, &proof, None)?;
+        self.release_bodies(now)?;
+        for (envelope, proof) in self.store.due_acks(now.steady)? {
+            match proof {
+                Proof::Letter(proof) => self.bury(now, &envelope, &proof, None)?,
+                Proof::Fragment(ack) => self.bury_fragment(&envelope, ack, None)?,
+                Proof::Body(_) => return Err(StoreError::Corrupt),
             }
         }
-        Ok(())
+        self.give_up_attachments(now)
     }
 
     /// A handshake that takes too long ends its link; a reconciliation that nobody continues frees

@@ -71,8 +71,8 @@ pub struct CarriedEnvelope {
     pub id: EnvelopeId,
     /// Whether it was sealed here.
     pub is_own: bool,
-    /// How it is sealed.
-    pub suite: Suite,
+    /// How it is sealed to its recipient; none of a fragment.
+    pub suite: Option<Suite>,
     /// How urgent it says it is.
     pub priority: Priority,
     /// When it was made, jittered.

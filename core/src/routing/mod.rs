@@ -15,8 +15,20 @@ use std::cmp::Reverse;
 pub(crate) struct TransferOrder {
     is_for_others: bool,
     priority: Reverse<u8>,
-    born: Reverse<SteadyMs>,
+    /// Letters are small, and many: fragments wait for them.
+    turn: Turn,
     row: EnvelopeRow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Letter {
+        born: Reverse<SteadyMs>,
+    },
+    /// As they were asked for.
+    Fragment {
+        number: u64,
+    },
 }
 
 impl TransferOrder {
@@ -25,14 +37,29 @@ impl TransferOrder {
         Self {
             is_for_others: !is_direct(envelope, neighbour),
             priority: Reverse(envelope.priority as u8),
-            born: Reverse(envelope.born),
+            turn: Turn::Letter { born: Reverse(envelope.born) },
             row: envelope.row,
+        }
+    }
+
+    /// Of a fragment, the `turn`th that the neighbour has asked for.
+    pub(crate) fn of_fragment(fragment: &Carried, turn: u64) -> Self {
+        Self {
+            is_for_others: true,
+            priority: Reverse(fragment.priority as u8),
+            turn: Turn::Fragment { number: turn },
+            row: fragment.row,
         }
     }
 
     pub(crate) fn row(&self) -> EnvelopeRow {
         self.row
     }
+}
+
+/// How many symbols a block of so many gets on top, against those that are lost with their carriers.
+pub(crate) fn repair_symbols(symbols: u32) -> u32 {
+    symbols / 8 + 2
 }
 
 /// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.

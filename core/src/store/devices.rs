@@ -39,10 +39,12 @@ impl Store {
         Ok(())
     }
 
-    /// The contact has another device: what the last one gave opens nothing there.
+    /// The contact has another device: what the last one gave opens nothing there, and it may know
+    /// less.
     pub(crate) fn forget_device(&self, id: ContactId) -> Result<(), StoreError> {
         let sql = "UPDATE contacts SET reply_target = NULL, sealed = 0, previous_counter = NULL,
-             previous_sealed = 0, holds_sequence = -1, needs_resealing = 1 WHERE id = ?1";
+             previous_sealed = 0, holds_sequence = -1, holds_statement = 0,
+             needs_resealing = 1 WHERE id = ?1";
         self.connection.execute(sql, [id.0])?;
         Ok(())
     }
@@ -119,10 +121,20 @@ impl Store {
     }
 
     /// The envelopes that carry a message.
-    pub(crate) fn envelopes_of(&self, message: MessageId) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{} WHERE message = ?1 ORDER BY row", envelopes::COLUMNS);
+    /// Fragments of its attachment not among them.
+    pub(crate) fn letters_of(&self, message: MessageId) -> Result<Vec<Carried>, StoreError> {
+        let sql =
+            format!("{} WHERE message = ?1 AND body IS NULL ORDER BY row", envelopes::COLUMNS);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([message.0], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether anything of an own message is still on board.
+    pub(crate) fn is_under_way(&self, message: MessageId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM envelopes WHERE message = ?1)
+             OR EXISTS (SELECT 1 FROM attachment_symbols WHERE message = ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([message.0], |row| row.get(0))?)
     }
 }

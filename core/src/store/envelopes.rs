@@ -1,8 +1,9 @@
 //! Envelopes that this node carries.
 
+use super::tombstones::{Proof, proof};
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId};
-use crate::envelope::{AckProof, Commitment, EnvelopeId, Priority};
+use crate::envelope::{AckProof, BodyKey, Commitment, EnvelopeId, Fragment, FragmentAck, Priority};
 use rusqlite::{OptionalExtension, Row};
 
 /// Whose envelope it is.
@@ -31,6 +32,7 @@ pub(crate) struct NewEnvelope<'a> {
     pub(crate) message: Option<(MessageId, ContactId)>,
     /// What it is charged to; none of own ones.
     pub(crate) postmark: Option<PostmarkRow>,
+    pub(crate) fragment: Option<Fragment>,
     pub(crate) bytes: &'a [u8],
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Carried {
     pub(crate) recipient: Option<ContactId>,
     pub(crate) size_bytes: usize,
     pub(crate) postmark: Option<PostmarkRow>,
+    /// Of a fragment: its body, and its number there.
+    pub(crate) fragment: Option<(BodyKey, u32)>,
 }
 
 /// What a link needs to send one.
@@ -58,15 +62,15 @@ pub(crate) struct Outgoing {
 }
 
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
-     recipient, size_bytes, postmark FROM envelopes";
+     recipient, size_bytes, postmark, body, number FROM envelopes";
 
 impl Store {
     pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO envelopes (id, commitment_head, standing, priority, born_steady,
-                     expires_steady, message, recipient, size_bytes, bytes, postmark)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                     expires_steady, message, recipient, size_bytes, bytes, postmark, body, number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute((
                 &new.id.0,
@@ -80,6 +84,8 @@ impl Store {
                 new.bytes.len() as i64,
                 new.bytes,
                 new.postmark.map(|postmark| postmark.0),
+                new.fragment.map(|fragment| fragment.body.0),
+                new.fragment.map(|fragment| fragment.number),
             ))?;
         Ok(EnvelopeRow(self.connection.last_insert_rowid()))
     }
@@ -131,8 +137,10 @@ impl Store {
         Ok(outgoing.optional()?)
     }
 
-    pub(crate) fn envelope_ids(&self) -> Result<Vec<[u8; 32]>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT id FROM envelopes")?;
+    /// Of letters: fragments are reconciled by body.
+    pub(crate) fn letter_ids(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let sql = "SELECT id FROM envelopes WHERE body IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| fixed(row, 0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -195,11 +203,26 @@ impl Store {
         Ok(())
     }
 
-    /// Acknowledgements whose moment has come.
-    pub(crate) fn due_acks(&self, now: SteadyMs) -> Result<Vec<AckProof>, StoreError> {
-        let sql = "SELECT proof FROM pending_acks WHERE release_steady <= ?1 ORDER BY envelope";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([now], |row| fixed(row, 0).map(AckProof))?;
+    pub(crate) fn insert_pending_fragment_ack(
+        &self,
+        row: EnvelopeRow,
+        ack: FragmentAck,
+        release: SteadyMs,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO pending_acks VALUES (?1, ?2, ?3)")?
+            .execute((row.0, ack.0, release))?;
+        Ok(())
+    }
+
+    /// Acknowledgements whose moment has come, and what they acknowledge.
+    pub(crate) fn due_acks(&self, now: SteadyMs) -> Result<Vec<(Carried, Proof)>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} JOIN pending_acks ON envelope = row WHERE release_steady <= ?1 ORDER BY row"
+        )
+        .replace("postmark, body, number", "postmark, body, number, pending_acks.proof");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, 12)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -241,5 +264,9 @@ pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
         recipient: row.get::<_, Option<i64>>(7)?.map(ContactId),
         size_bytes: row.get::<_, i64>(8)?.unsigned_abs() as usize,
         postmark: row.get::<_, Option<i64>>(9)?.map(PostmarkRow),
+        fragment: match row.get::<_, Option<[u8; 24]>>(10)? {
+            Some(body) => Some((BodyKey(body), row.get(11)?)),
+            None => None,
+        },
     })
 }

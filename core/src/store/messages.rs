@@ -1,7 +1,7 @@
 //! Messages, sent and received, and how far the sent ones have come.
 
 use super::{Store, StoreError, fixed};
-use crate::chat::{ContactId, MessageId, State};
+use crate::chat::{ContactId, MessageId, State, Transfer};
 use crate::envelope::BETWEEN_ENGINES;
 use crate::identity::Protection;
 use crate::time::Timestamp;
@@ -40,13 +40,15 @@ pub(crate) struct MessageRow {
     /// Neighbours that have stored it for this node, and how many of them are contacts.
     pub(crate) carriers: u32,
     pub(crate) carrier_contacts: u32,
+    pub(crate) transfer: Option<Transfer>,
 }
 
 pub(super) const COLUMNS: &str = "SELECT id, contact, outgoing, uuid, kind, content, sent_ms, stored_ms, \
      state, delivered_ms, \
      (SELECT count(*) FROM handovers WHERE message = messages.id), \
      (SELECT count(contact) FROM handovers WHERE message = messages.id), \
-     protection, card_sequence, statement FROM messages";
+     protection, card_sequence, statement, arrived, size_bytes, symbol_bytes, blocks_left \
+     FROM messages LEFT JOIN attachments ON message = id";
 
 impl Store {
     /// `None` where the message is there already.
@@ -119,6 +121,12 @@ impl Store {
         Ok(rows)
     }
 
+    /// With all that belongs to it.
+    pub(crate) fn delete_message(&self, id: MessageId) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.0])?;
+        Ok(())
+    }
+
     /// Moves a message forward; states never go back. Says whether it moved.
     pub(crate) fn advance_message(
         &self,
@@ -173,5 +181,13 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
             .ok_or(rusqlite::Error::IntegralValueOutOfRange(12, protection.into()))?,
         card_sequence: row.get::<_, Option<i64>>(13)?.map(i64::unsigned_abs),
         statement: row.get::<_, Option<i64>>(14)?.map(i64::unsigned_abs),
+        transfer: match row.get::<_, Option<u32>>(15)? {
+            Some(arrived) => Some(Transfer {
+                arrived,
+                needed: row.get::<_, u32>(16)?.div_ceil(row.get::<_, u32>(17)?.max(1)),
+                is_whole: row.get::<_, u32>(18)? == 0,
+            }),
+            None => None,
+        },
     })
 }

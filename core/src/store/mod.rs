@@ -2,9 +2,11 @@
 //!
 //! Concrete and synchronous. In-memory SQLite is its test double.
 
+mod attachments;
 mod contacts;
 mod devices;
 mod envelopes;
+mod fragments;
 mod messages;
 mod own;
 mod postmarks;
@@ -12,23 +14,30 @@ mod relations;
 mod targets;
 mod tombstones;
 mod trust;
+mod wrapping;
 
+pub(crate) use attachments::Attachment;
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
 pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
+pub(crate) use tombstones::{Proof, Tombstone};
 
-use crate::vault::StoreKey;
+use crate::vault::{StoreKey, VaultError, WrappingKeys};
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use thiserror::Error;
+use wrapping::Wrapping;
 use zeroize::Zeroizing;
 
 /// Where a node keeps its database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum StorePath {
     /// In this file, made if it is missing, encrypted under this key; `-wal` stands beside it,
     /// encrypted too.
@@ -37,11 +46,22 @@ pub enum StorePath {
         path: PathBuf,
         /// Its key: see [`crate::Vault`].
         key: StoreKey,
+        /// What the secrets of targets are wrapped under inside.
+        wrapping: Arc<dyn WrappingKeys>,
     },
     /// The same in the clear: for tests and measurements.
     File(PathBuf),
     /// In memory: for tests and simulations.
     Memory,
+}
+
+impl StorePath {
+    pub(crate) fn wrapping(&self) -> Option<&Arc<dyn WrappingKeys>> {
+        match self {
+            Self::Encrypted { wrapping, .. } => Some(wrapping),
+            Self::File(_) | Self::Memory => None,
+        }
+    }
 }
 
 /// The store cannot go on. The node that met it is dropped and opened again once the cause is gone;
@@ -66,6 +86,9 @@ pub enum StoreError {
     /// The file is encrypted under another key, or is no store.
     #[error("the vault's key does not fit this store: are both whole, and of one profile?")]
     WrongKey,
+    /// The vault does not give or keep the wrapping keys; nothing in the store has changed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A later version of Footpost wrote it.
     #[error("the store is of version {found}, this Footpost knows {known}: update Footpost")]
     TooNew {
@@ -111,6 +134,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/003_people.sql"),
     include_str!("migrations/004_vault.sql"),
     include_str!("migrations/005_postmarks.sql"),
+    include_str!("migrations/006_wrapping.sql"),
+    include_str!("migrations/007_settlements.sql"),
+    include_str!("migrations/008_fragments.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.
@@ -124,13 +150,22 @@ pub(crate) struct Store {
     is_abandoned: bool,
     /// Whether a secret was deleted since the last commit: the log forgets it too.
     needs_scrub: bool,
+    /// None where there is no vault.
+    wrapping: Option<Wrapping>,
 }
 
 impl Store {
     /// Opens the store, takes it for this process alone, and brings its schema up to date.
     pub(crate) fn open(path: &StorePath) -> Result<Self, StoreError> {
+        let mut store = Self::open_wrapped(path)?;
+        store.find_wrapping_key(path.wrapping())?;
+        Ok(store)
+    }
+
+    /// The same without the key that secrets are wrapped under: none of them can be read.
+    pub(crate) fn open_wrapped(path: &StorePath) -> Result<Self, StoreError> {
         let connection = match path {
-            StorePath::Encrypted { path, key } => open_encrypted(path, key)?,
+            StorePath::Encrypted { path, key, .. } => open_encrypted(path, key)?,
             StorePath::File(path) => open_file(path)?,
             StorePath::Memory => Connection::open_in_memory()?,
         };
@@ -144,7 +179,13 @@ impl Store {
              PRAGMA foreign_keys = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut store = Self { connection, open: None, is_abandoned: false, needs_scrub: false };
+        let mut store = Self {
+            connection,
+            open: None,
+            is_abandoned: false,
+            needs_scrub: false,
+            wrapping: None,
+        };
         store.migrate()?;
         Ok(store)
     }
@@ -234,7 +275,7 @@ impl Store {
         if std::mem::take(&mut self.needs_scrub) {
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
-        Ok(())
+        self.retire_wrapping_keys()
     }
 }
 
@@ -286,6 +327,7 @@ fn fixed<const N: usize>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::MemoryKeys;
 
     #[test]
     fn an_encrypted_store_needs_its_key_and_shows_nothing() {
@@ -294,6 +336,7 @@ mod tests {
         let store = |key| StorePath::Encrypted {
             path: path.clone(),
             key: StoreKey::from_bytes(&[key; 32]),
+            wrapping: Arc::default() as Arc<MemoryKeys>,
         };
         let open = Store::open(&store(1)).unwrap();
         let needle = "a name to be found nowhere";
@@ -321,7 +364,8 @@ mod tests {
         let plain = directory.path().join("plain");
         drop(Store::open(&StorePath::File(plain.clone())).unwrap());
         let key = StoreKey::from_bytes(&[1; 32]);
-        let path = StorePath::Encrypted { path: plain.clone(), key };
+        let wrapping: Arc<MemoryKeys> = Arc::default();
+        let path = StorePath::Encrypted { path: plain.clone(), key, wrapping };
         assert!(matches!(Store::open(&path), Err(StoreError::WrongKey)));
         assert!(shows_plain(&plain));
     }

@@ -163,9 +163,17 @@ impl Store {
         Ok(self.connection.prepare_cached(sql)?.execute([count as i64])? as u64)
     }
 
+    /// Something that it paid for has expired, and leaves no tombstone.
+    pub(crate) fn charge_spent(&self, postmark: PostmarkRow) -> Result<(), StoreError> {
+        let sql = "UPDATE postmarks SET spent = spent + 1 WHERE row = ?1";
+        self.connection.prepare_cached(sql)?.execute([postmark.0])?;
+        Ok(())
+    }
+
     /// What is charged to a postmark: envelopes held and tombstones, and the bytes held.
     pub(crate) fn charged(&self, postmark: PostmarkRow) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT count(*) + (SELECT count(*) FROM tombstones WHERE postmark = ?1),
+        let sql = "SELECT count(*) + (SELECT count(*) FROM tombstones WHERE postmark = ?1)
+                 + (SELECT spent FROM postmarks WHERE row = ?1),
                  coalesce(sum(size_bytes), 0) FROM envelopes WHERE postmark = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let (items, bytes): (i64, i64) =

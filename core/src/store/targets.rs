@@ -1,10 +1,11 @@
 //! Own targets: the secrets that open mail, and when they die.
 
-use super::{SteadyMs, Store, StoreError, fixed};
+use super::{SteadyMs, Store, StoreError};
 use crate::chat::ContactId;
 use crate::codec::Reader;
 use crate::identity::{Card, SealingTarget, TargetSecret};
-use rusqlite::OptionalExtension;
+use rand_core::CryptoRng;
+use rusqlite::{OptionalExtension, Row};
 use zeroize::Zeroizing;
 
 /// A target that this node gave to one contact.
@@ -23,37 +24,47 @@ impl Store {
         card: &Card,
         secret: &TargetSecret,
         due: SteadyMs,
+        rng: &mut dyn CryptoRng,
     ) -> Result<(), StoreError> {
+        let sequence = card.sequence() as i64;
+        let secret = self.wrap(&secret.kem_secret().to_bytes(), (0, sequence), rng);
         self.connection.execute(
             "INSERT INTO own_cards (sequence, kem_secret, card, due_steady)
              VALUES (?1, ?2, ?3, ?4)",
-            (card.sequence() as i64, &*secret.kem_secret.to_bytes(), card.as_bytes(), due),
+            (sequence, &*secret, card.as_bytes(), due),
         )?;
         Ok(())
     }
 
     /// The newest first.
+    #[inline(never)]
     pub(crate) fn own_cards(&self) -> Result<Vec<(Card, TargetSecret)>, StoreError> {
         let sql = "SELECT card, kem_secret FROM own_cards ORDER BY sequence DESC";
         let mut statement = self.connection.prepare(sql)?;
-        let rows = statement
-            .query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Zeroizing::new(fixed(row, 1)?))))?;
-        rows.map(|row| {
-            let (card, secret) = row?;
-            let card = Card::from_store(&card).map_err(|_| StoreError::Corrupt)?;
+        let mut rows = statement.query([])?;
+        let mut cards = Vec::new();
+        while let Some(row) = rows.next()? {
+            let card =
+                Card::from_store(row.get_ref(0)?.as_blob().map_err(|_| StoreError::Corrupt)?);
+            let card = card.map_err(|_| StoreError::Corrupt)?;
+            let secret = self.secret(row, 1, (0, card.sequence() as i64))?;
             let secret = TargetSecret::new(card.target().clone(), &secret);
-            Ok((card, secret))
-        })
-        .collect()
+            cards.push((card, secret));
+        }
+        Ok(cards)
     }
 
     pub(crate) fn insert_own_reply(
         &self,
         reply: &OwnReply,
         due: SteadyMs,
+        rng: &mut dyn CryptoRng,
     ) -> Result<(), StoreError> {
         let mut target = Vec::new();
         reply.secret.target().encode(&mut target);
+        let counter = reply.secret.target().counter as i64;
+        let secret = reply.secret.kem_secret().to_bytes();
+        let secret = self.wrap(&secret, (reply.contact.0, counter), rng);
         self.connection
             .prepare_cached(
                 "INSERT INTO reply_targets
@@ -62,9 +73,9 @@ impl Store {
             )?
             .execute((
                 reply.contact.0,
-                reply.secret.target().counter as i64,
+                counter,
                 target,
-                &*reply.secret.kem_secret.to_bytes(),
+                &*secret,
                 reply.is_post_quantum,
                 reply.issued,
                 due,
@@ -73,6 +84,7 @@ impl Store {
     }
 
     /// By contact, the newest first.
+    #[inline(never)]
     pub(crate) fn own_replies(&self) -> Result<Vec<OwnReply>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT contact, target, kem_secret, is_post_quantum, received, issued_steady
@@ -84,9 +96,10 @@ impl Store {
             let target: Vec<u8> = row.get(1)?;
             let target = SealingTarget::decode(&mut Reader::new(&target))
                 .map_err(|_| StoreError::Corrupt)?;
-            let secret = Zeroizing::new(fixed(row, 2)?);
+            let contact = ContactId(row.get(0)?);
+            let secret = self.secret(row, 2, (contact.0, target.counter as i64))?;
             replies.push(OwnReply {
-                contact: ContactId(row.get(0)?),
+                contact,
                 secret: TargetSecret::new(target, &secret),
                 is_post_quantum: row.get(3)?,
                 received: row.get(4)?,
@@ -94,6 +107,16 @@ impl Store {
             });
         }
         Ok(replies)
+    }
+
+    fn secret(
+        &self,
+        row: &Row<'_>,
+        index: usize,
+        place: (i64, i64),
+    ) -> Result<Box<Zeroizing<[u8; 32]>>, StoreError> {
+        let wrapped = row.get_ref(index)?.as_blob().map_err(|_| StoreError::Corrupt)?;
+        self.unwrap(wrapped, place)
     }
 
     /// The seed of this target goes out without post-quantum protection.

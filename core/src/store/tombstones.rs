@@ -3,15 +3,38 @@
 use super::envelopes::id_range;
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::MessageId;
-use crate::envelope::{AckProof, EnvelopeId};
-use rusqlite::OptionalExtension;
+use crate::envelope::{AckProof, EnvelopeId, FragmentAck, Release};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{OptionalExtension, Row};
 
 /// What is left of an envelope.
 pub(crate) struct Tombstone {
     /// Of an acknowledged one; none of an expired.
-    pub(crate) proof: Option<AckProof>,
+    pub(crate) proof: Option<Proof>,
     /// The own message that an expired one carried.
     pub(crate) message: Option<MessageId>,
+    pub(crate) forget: SteadyMs,
+}
+
+/// Why an envelope is gone for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A letter was acknowledged.
+    Letter(AckProof),
+    /// A fragment was.
+    Fragment(FragmentAck),
+    /// A body has arrived whole.
+    Body(Release),
+}
+
+impl Proof {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Letter(proof) => &proof.0,
+            Self::Fragment(ack) => &ack.0,
+            Self::Body(release) => &release.0,
+        }
+    }
 }
 
 impl Store {
@@ -20,12 +43,12 @@ impl Store {
     pub(crate) fn insert_tombstone(
         &self,
         id: &EnvelopeId,
-        proof: Option<&AckProof>,
+        proof: Option<&Proof>,
         message: Option<MessageId>,
         postmark: Option<PostmarkRow>,
         forget: SteadyMs,
     ) -> Result<u64, StoreError> {
-        let proof = proof.map(|proof| &proof.0[..]);
+        let proof = proof.map(Proof::as_bytes);
         let message = message.map(|message| message.0);
         let sql = "INSERT INTO tombstones (id, proof, message, forget_steady, postmark)
              VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
@@ -54,22 +77,28 @@ impl Store {
         low: [u8; 32],
         high: [u8; 32],
     ) -> Result<Option<Tombstone>, StoreError> {
-        let sql = "SELECT proof, message FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
+        let sql = "SELECT proof, message, forget_steady FROM tombstones WHERE id BETWEEN ?1 AND ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let tombstone = statement.query_row((low, high), |row| {
             Ok(Tombstone {
-                proof: row.get::<_, Option<[u8; AckProof::LEN]>>(0)?.map(AckProof),
+                proof: optional_proof(row, 0)?,
                 message: row.get::<_, Option<i64>>(1)?.map(MessageId),
+                forget: row.get(2)?,
             })
         });
         Ok(tombstone.optional()?)
     }
 
-    /// All ids, and whether each was acknowledged.
-    pub(crate) fn tombstone_ids(&self) -> Result<Vec<([u8; 32], bool)>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT id, proof IS NOT NULL FROM tombstones")?;
-        let rows = statement.query_map([], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
+    /// The ids of all letters that were acknowledged, or are forgotten by then, and of ended bodies; and
+    /// whether each was acknowledged.
+    pub(crate) fn tombstone_ids(
+        &self,
+        forgotten_by: SteadyMs,
+    ) -> Result<Vec<([u8; 32], bool)>, StoreError> {
+        let sql = "SELECT id, proof IS NOT NULL FROM tombstones
+             WHERE body IS NULL AND (proof IS NOT NULL OR forget_steady <= ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([forgotten_by], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -95,5 +124,32 @@ impl Store {
     pub(crate) fn next_forgetting(&self) -> Result<Option<SteadyMs>, StoreError> {
         let sql = "SELECT min(forget_steady) FROM tombstones";
         Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+}
+
+pub(super) fn proof(row: &Row<'_>, index: usize) -> rusqlite::Result<Proof> {
+    optional_proof(row, index)?.ok_or(rusqlite::Error::FromSqlConversionFailure(
+        index,
+        Type::Null,
+        Box::new(FromSqlError::InvalidType),
+    ))
+}
+
+/// Kinds of proof differ in length.
+fn optional_proof(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Proof>> {
+    let Some(bytes) = row.get_ref(index)?.as_blob_or_null()? else { return Ok(None) };
+    if let Ok(bytes) = bytes.try_into() {
+        return Ok(Some(Proof::Letter(AckProof(bytes))));
+    }
+    if let Ok(bytes) = bytes.try_into() {
+        return Ok(Some(Proof::Fragment(FragmentAck(bytes))));
+    }
+    match bytes.try_into() {
+        Ok(bytes) => Ok(Some(Proof::Body(Release(bytes)))),
+        Err(_) => Err(FromSqlError::InvalidBlobSize {
+            expected_size: Release::LEN,
+            blob_size: bytes.len(),
+        }
+        .into()),
     }
 }

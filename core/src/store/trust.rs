@@ -2,7 +2,7 @@
 
 use super::{SteadyMs, Store, StoreError, fixed};
 use crate::chat::{ContactId, KeyWarning};
-use crate::identity::{End, Entry, Identity, IdentityKey, Lineage, Statement};
+use crate::identity::{End, Identity, IdentityKey, Lineage, Statement};
 use rusqlite::OptionalExtension;
 
 /// Mail by today's key is taken without end.
@@ -38,16 +38,13 @@ impl Store {
             [id.0],
             |row| Ok((fixed(row, 0)?, row.get(1)?)),
         )?;
-        let sql = "SELECT bytes, vouched FROM contact_statements WHERE contact = ?1 ORDER BY row";
+        let sql = "SELECT bytes FROM contact_statements WHERE contact = ?1 ORDER BY row";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut entries = Vec::new();
-        for row in rows {
-            let (bytes, vouched): (Vec<u8>, bool) = row?;
-            let statement = Statement::from_store(&bytes).map_err(|_| StoreError::Corrupt)?;
-            entries.push(Entry { statement, vouched });
-        }
-        Ok(Lineage { root: identity(root)?, pin: pin.map(identity).transpose()?, entries })
+        let rows = statement.query_map([id.0], |row| row.get::<_, Vec<u8>>(0))?;
+        let statements =
+            rows.map(|bytes| Statement::from_store(&bytes?).map_err(|_| StoreError::Corrupt));
+        let statements = statements.collect::<Result<_, _>>()?;
+        Ok(Lineage { root: identity(root)?, pin: pin.map(identity).transpose()?, statements })
     }
 
     /// Keeps a lineage, and what follows from it: today's key, whether that is the verified one,
@@ -59,32 +56,25 @@ impl Store {
         grace: SteadyMs,
     ) -> Result<bool, StoreError> {
         self.connection.execute("DELETE FROM contact_statements WHERE contact = ?1", [id.0])?;
-        for Entry { statement, vouched } in &lineage.entries {
-            let sql =
-                "INSERT INTO contact_statements (contact, bytes, vouched) VALUES (?1, ?2, ?3)";
-            self.connection.execute(sql, (id.0, statement.as_bytes(), vouched))?;
+        for statement in &lineage.statements {
+            let sql = "INSERT INTO contact_statements (contact, bytes) VALUES (?1, ?2)";
+            self.connection.execute(sql, (id.0, statement.as_bytes()))?;
         }
         let path = lineage.path();
-        let mut on_path = Vec::new();
         for step in &path {
-            let until = match step.end {
-                End::Current => ALWAYS,
-                End::Rotated { .. } => grace,
-                End::Revoked => SteadyMs::MIN,
-            };
-            let sql = "INSERT INTO contact_keys VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET
-                 until_steady = CASE WHEN ?3 = ?4 THEN ?4 ELSE min(until_steady, ?3) END";
-            self.connection.execute(sql, (step.key.as_bytes(), id.0, until, ALWAYS))?;
-            on_path.push(step.key);
+            let sql = "INSERT OR IGNORE INTO contact_keys VALUES (?1, ?2, ?3)";
+            self.connection.execute(sql, (step.key.as_bytes(), id.0, ALWAYS))?;
         }
-        let sql = "SELECT identity FROM contact_keys WHERE contact = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let keys = statement.query_map([id.0], |row| fixed(row, 0))?;
-        for key in keys.collect::<Result<Vec<[u8; 32]>, _>>()? {
-            if !on_path.iter().any(|on_path| *on_path.as_bytes() == key) {
-                let sql = "UPDATE contact_keys SET until_steady = ?2 WHERE identity = ?1";
-                self.connection.execute(sql, (key, SteadyMs::MIN))?;
-            }
+        for key in self.contact_keys(id)? {
+            let is_on_path = path.iter().any(|step| step.key == key && step.end == End::Current);
+            let until = match (is_on_path, lineage.has_rotated(&key)) {
+                (true, _) => ALWAYS,
+                (false, true) => grace,
+                (false, false) => SteadyMs::MIN,
+            };
+            let sql = "UPDATE contact_keys SET until_steady =
+                 CASE WHEN ?2 = ?3 THEN ?3 ELSE min(until_steady, ?2) END WHERE identity = ?1";
+            self.connection.execute(sql, (key.as_bytes(), until, ALWAYS))?;
         }
         let verified_key: Option<[u8; 32]> = self.connection.query_row(
             "SELECT verified_key FROM contacts WHERE id = ?1",
@@ -100,6 +90,50 @@ impl Store {
         let sql = "UPDATE contacts SET verified = ?2, revoked = ?3 WHERE id = ?1";
         self.connection.execute(sql, (id.0, verified, lineage.current().is_none()))?;
         Ok(verified)
+    }
+
+    /// Where trust in a contact begins that a backup brings.
+    pub(crate) fn set_trust(
+        &self,
+        id: ContactId,
+        root: &Identity,
+        recovery: Option<&Identity>,
+        verified_key: Option<&Identity>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE contacts SET root = ?2, recovery = ?3, verified_key = ?4 WHERE id = ?1";
+        let bytes = |key: Option<&Identity>| key.map(|key| *key.as_bytes());
+        self.connection
+            .execute(sql, (id.0, root.as_bytes(), bytes(recovery), bytes(verified_key)))?;
+        Ok(())
+    }
+
+    /// A key that once was the contact's: it is nobody else's, and nothing by it is taken.
+    pub(crate) fn insert_former_key(
+        &self,
+        id: ContactId,
+        key: &Identity,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO contact_keys VALUES (?1, ?2, ?3)";
+        self.connection.execute(sql, (key.as_bytes(), id.0, SteadyMs::MIN))?;
+        Ok(())
+    }
+
+    /// As [`Store::set_lineage`], of a contact that a backup brings: what former keys signed is not
+    /// on its way to this device.
+    pub(crate) fn restore_lineage(
+        &self,
+        id: ContactId,
+        lineage: &Lineage,
+    ) -> Result<(), StoreError> {
+        self.set_lineage(id, lineage, SteadyMs::MIN).map(drop)
+    }
+
+    /// All keys that ever were the contact's.
+    pub(crate) fn contact_keys(&self, id: ContactId) -> Result<Vec<Identity>, StoreError> {
+        let sql = "SELECT identity FROM contact_keys WHERE contact = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let keys = statement.query_map([id.0], |row| fixed(row, 0))?;
+        keys.map(|key| identity(key?)).collect()
     }
 
     /// Pins the recovery key to the root, once.

@@ -12,6 +12,7 @@
 //! one session; the next has another key.
 
 mod frame;
+mod numbers;
 mod prefixes;
 mod reconciler;
 mod riblt;
@@ -20,6 +21,7 @@ mod sketch;
 mod tests;
 
 pub(crate) use frame::SyncFrame;
+pub(crate) use numbers::Numbers;
 pub(crate) use reconciler::{Items, Reconciler};
 
 use siphasher::sip::SipHasher13;

@@ -9,6 +9,7 @@
 mod bare;
 mod bare_quic;
 mod figure;
+mod flood;
 mod harness;
 mod memory;
 mod quic;
@@ -60,7 +61,7 @@ fn measure(quick: bool) -> Vec<Figure> {
     progress.set_message("sealing and opening");
     let mut figures = sealing::figures(scale.sealings);
     progress.set_message("minting and checking postmarks");
-    figures.extend(work::figures(scale.postmarks));
+    figures.extend(work::figures(scale.postmarks, scale.refused));
     progress.set_message("finding and turning");
     figures.extend(ratchet::figures(scale.sealings, scale.portions));
     progress.set_message("carrying");
@@ -76,6 +77,8 @@ fn measure(quick: bool) -> Vec<Figure> {
 struct Scale {
     sealings: usize,
     postmarks: usize,
+    /// Bogus postmarks, and the envelopes held by the carrier that refuses them.
+    refused: (usize, usize),
     portions: usize,
     quic: quic::Scale,
     sync: sync::Scale,
@@ -85,6 +88,7 @@ impl Scale {
     const FULL: Self = Self {
         sealings: 201,
         postmarks: 101,
+        refused: (11, 10_000),
         portions: 15,
         quic: quic::Scale { transfers: 7, shortened: 1, messages: 201 },
         sync: sync::Scale {
@@ -97,6 +101,7 @@ impl Scale {
     const QUICK: Self = Self {
         sealings: 5,
         postmarks: 5,
+        refused: (3, 1_000),
         portions: 3,
         quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
         sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },

@@ -101,6 +101,7 @@ impl Ours {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
             tag_mode: TagMode::Hidden,
@@ -112,7 +113,7 @@ impl Ours {
     fn open(&self, bytes: &[u8]) -> bool {
         let envelope = Envelope::parse(bytes).expect("the envelope is whole");
         envelope.is_genuine(&envelope.id())
-            && self.secret.recognises(&envelope)
+            && self.secret.recognises(&envelope.hint())
             && open(&envelope, &self.secret, &self.recipient).is_some()
     }
 }

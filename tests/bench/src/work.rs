@@ -1,6 +1,7 @@
-//! What postmarks cost: who mints, who checks, and who floods.
+//! What postmarks cost: who mints, who checks, and who posts in bulk.
 
 use crate::figure::{Figure, Goal, Unit};
+use crate::flood;
 use crate::harness::{Summary, cpu_time};
 use crate::world::rng;
 use footpost_core::{MAX_ENVELOPES_PER_POSTMARK, Minting, Postmark, Work, WorkProof, Workbench};
@@ -12,8 +13,8 @@ const DAY: u32 = 20_605;
 const CHECKS: f64 = 10_000.0;
 const GATES: u64 = 10_000;
 
-/// `n` samples each.
-pub(crate) fn figures(n: usize) -> Vec<Figure> {
+/// `n` samples each; `refused` goes to [`flood::figures`].
+pub(crate) fn figures(n: usize, refused: (usize, usize)) -> Vec<Figure> {
     let (mut bench, key) = (Workbench::new(Work::Standard), [7; 32]);
     let mut nonces = 0_u64..;
     let mut proof = || WorkProof::new(&key, DAY, nonces.next().unwrap_or_default().to_be_bytes());
@@ -45,7 +46,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     });
     let one_try = scale(&tries, 1.0 / 8.0);
     let mint = scale(&one_try, expected as f64);
-    let flood = (one_try.median - check.median) / check.median;
+    let grind_s = one_try.median - check.median;
     let single = |value| Summary { median: value, low: value, high: value, n: 1 };
     let attack = |envelopes: f64| {
         single(mint.median * (envelopes / MAX_ENVELOPES_PER_POSTMARK as f64).ceil())
@@ -58,7 +59,7 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
         goal,
         note,
     };
-    vec![
+    let mut figures = vec![
         figure(
             "postmark_mint",
             mint,
@@ -81,13 +82,6 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
             "CPU of a carrier that meets 10,000 new postmarks".to_owned(),
         ),
         figure(
-            "postmark_flood_ratio",
-            single(flood),
-            Unit::Ratio,
-            Goal::AtLeast(1.0),
-            "bogus proofs: CPU to pass the gate, divided by the carrier's to refuse".to_owned(),
-        ),
-        figure(
             "postmark_attack.10k_a_day",
             attack(1e4),
             Unit::Seconds,
@@ -101,7 +95,9 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
             Goal::None,
             "the same of a million".to_owned(),
         ),
-    ]
+    ];
+    figures.extend(flood::figures(refused.0, refused.1, grind_s));
+    figures
 }
 
 /// Seconds of CPU.

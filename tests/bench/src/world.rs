@@ -14,8 +14,10 @@ pub(crate) const START: Timestamp = Timestamp(1_780_315_200_000);
 /// Inputs that a driver finds waiting, and commits in one transaction.
 const BATCH: usize = 100;
 const MAX_FRAME_BYTES: usize = 65_535;
-/// The link of a writer's first messages, and how many go either way.
+/// The link of a writer's first messages.
 const GREETING: LinkId = LinkId(u64::MAX);
+/// How many go either way: envelopes are small once both have the other's card and post-quantum
+/// target.
 const GREETINGS: usize = 4;
 /// By then the node has acknowledged what it has received.
 const ACK_DELAY_MAX: Duration = Duration::from_mins(3);
@@ -47,14 +49,22 @@ impl Writer {
         Self::at(START, path, seed)
     }
 
+    /// One that seals with X-Wing.
+    pub(crate) fn xwing(path: &StorePath, seed: u64) -> Self {
+        Self::greeting(START, path, seed, 1)
+    }
+
     pub(crate) fn at(now: Timestamp, path: &StorePath, seed: u64) -> Self {
+        Self::greeting(now, path, seed, GREETINGS)
+    }
+
+    fn greeting(now: Timestamp, path: &StorePath, seed: u64, greetings: usize) -> Self {
         let mut node = open(path, seed, now);
         let mut other = open(&StorePath::Memory, u64::MAX, now);
         let absent = node.add_contact(now, other.card(), "absent").expect("the card is good");
         let back = other.add_contact(now, node.card(), "writer").expect("the card is good");
-        // Envelopes are small once both have the other's card and post-quantum target.
         connect([&mut node, &mut other], GREETING, 0);
-        for _ in 0..GREETINGS {
+        for _ in 0..greetings {
             node.send(now, absent, &text(1), Priority::Normal).expect("the text can be sent");
             exchange([&mut node, &mut other], GREETING);
             other.send(now, back, &text(1), Priority::Normal).expect("the text can be sent");
@@ -125,10 +135,13 @@ pub(crate) struct Reconciliation {
 pub(crate) fn connect(nodes: [&mut Node; 2], link: LinkId, dialler: usize) {
     for (side, node) in nodes.into_iter().enumerate() {
         let role = if side == dialler { Role::Initiator } else { Role::Responder };
-        let info = LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: MAX_FRAME_BYTES };
-        node.handle_link_up(START, link, info).expect("the store works");
+        node.handle_link_up(START, link, link_info(role)).expect("the store works");
         node.commit().expect("the store works");
     }
+}
+
+pub(crate) fn link_info(role: Role) -> LinkInfo {
+    LinkInfo { role, cost: CostClass::Lan, max_frame_bytes: MAX_FRAME_BYTES }
 }
 
 pub(crate) fn cut(nodes: [&mut Node; 2], link: LinkId) {

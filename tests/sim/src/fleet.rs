@@ -180,7 +180,7 @@ impl Person {
         link: LinkId,
     ) -> Result<Option<(Vec<u8>, Purpose)>, StoreError> {
         let frame = if self.drops {
-            self.node.poll_small(link)?
+            self.node.poll_small(self.clock(at), link)?
         } else {
             self.node.poll_transmit(self.clock(at), link)?
         };

@@ -77,6 +77,7 @@ impl Stranger {
             reply: None,
             statements: &[],
             previous: None,
+            manifest: None,
             priority: Priority::Normal,
             lifetime_s: 2 * 24 * 60 * 60,
             tag_mode: TagMode::Hidden,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::chat::State;
 use crate::link::LinkId;
-use crate::store::{Durability, StorePath};
+use crate::store::{Durability, Proof, StorePath};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -70,9 +70,10 @@ impl Talk {
         node.commit().unwrap();
         let writer = &mut self.nodes[1 - to];
         let now = writer.begin(self.now, Durability::Process).unwrap();
-        for ack in acks {
+        for (_, proof) in acks {
+            let Proof::Letter(proof) = proof else { panic!("only letters were sent") };
             self.wire[index].delivered = true;
-            writer.apply_ack(now, NO_LINK, ack.ack().0).unwrap();
+            writer.apply_ack(now, NO_LINK, proof.ack().0).unwrap();
         }
         writer.commit().unwrap();
         self.pass(0);
@@ -298,6 +299,7 @@ fn a_target_that_was_given_to_another_opens_nothing() {
         reply: None,
         statements: &[],
         previous: None,
+        manifest: None,
         priority: Priority::Normal,
         lifetime_s: 3600,
         tag_mode: crate::TagMode::Hidden,

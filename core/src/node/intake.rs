@@ -1,23 +1,23 @@
-//! Mail: what is sent, what comes in, what is carried for others.
+//! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
+use super::acks::bars;
 use super::postmarks::Assay;
-use super::ratchet::{self, Aim, Lock};
+use super::ratchet::Lock;
 use super::{Fault, Node};
-use crate::chat::{ContactId, Message, MessageId, Relation, SendError, State};
+use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
-use crate::envelope::{
-    AckProof, Body, Envelope, EnvelopeId, Letter, Opened, Postmark, Priority, Sealed, seal,
-};
+use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened, Priority};
 use crate::event::Event;
-use crate::identity::{Card, Protection, ReplyTarget, Suite};
+use crate::identity::{Protection, Suite};
+use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{self, TransferOrder};
 use crate::store::{
-    Durability, EnvelopeRow, NewEnvelope, NewMessage, OwnReply, PostmarkRow, Standing, SteadyMs,
+    Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
 };
-use crate::time::{DAY_MS, Timestamp};
+use crate::time::DAY_MS;
 
 /// How far clocks may be apart before what depends on the calendar fails.
 pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
@@ -29,168 +29,7 @@ struct Incoming {
     protection: Protection,
 }
 
-/// A sealed message, and what it gives away.
-pub(super) struct Composed {
-    sealed: Sealed,
-    aim: Aim,
-    reply: ReplyTarget,
-    new_reply: Option<OwnReply>,
-    card: Option<Card>,
-    /// The newest of the own statements that go along.
-    pub(super) statement: Option<u64>,
-}
-
-impl Composed {
-    pub(super) fn protection(&self) -> Protection {
-        self.aim.protection
-    }
-
-    /// The own card that goes along.
-    pub(super) fn card_sequence(&self) -> Option<u64> {
-        self.card.as_ref().map(Card::sequence)
-    }
-}
-
 impl Node {
-    /// Accepts `body` for the contact `to`: stored and durable when this returns. It is sealed at
-    /// once, or when the next postmark is minted: its lifetime begins then.
-    ///
-    /// # Errors
-    /// See [`SendError`]; nothing is stored then.
-    pub fn send(
-        &mut self,
-        now: Timestamp,
-        to: ContactId,
-        body: &Body,
-        priority: Priority,
-    ) -> Result<MessageId, SendError> {
-        if self.is_superseded {
-            return Err(SendError::Superseded);
-        }
-        let uuid = self.random_array();
-        let ready = self.postmark_for(now, to)?;
-        // Without one this only finds out whether the message can be sealed at all.
-        let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
-        let composed = self.compose(now, to, uuid, body, priority, &postmark)?;
-        let new = NewMessage {
-            contact: to,
-            outgoing: true,
-            uuid: &uuid,
-            kind: body.kind(),
-            content: &body.content(),
-            sent: now,
-            stored: now,
-            state: State::Queued,
-            protection: composed.protection(),
-            card_sequence: composed.card_sequence(),
-            statement: composed.statement,
-        };
-        Ok(self.whole(|node| {
-            let now = node.begin(now, Durability::Power)?;
-            // A random uuid repeats by nobody's doing in any universe's lifetime.
-            let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
-            match ready {
-                Some(_) => node.launch(now, composed, message, to)?,
-                None => node.store.insert_unsealed(message, priority)?,
-            }
-            node.events.push_back(Event::Progress { message, state: State::Queued });
-            node.store.commit().map(|()| message)
-        })?)
-    }
-
-    /// Seals a message; nothing is stored.
-    pub(super) fn compose(
-        &mut self,
-        now: Timestamp,
-        to: ContactId,
-        uuid: [u8; 16],
-        body: &Body,
-        priority: Priority,
-        postmark: &Postmark,
-    ) -> Result<Composed, SendError> {
-        let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
-        if contact.relation != Relation::Accepted {
-            return Err(SendError::NotAccepted);
-        }
-        if contact.revoked {
-            return Err(SendError::Revoked);
-        }
-        let aim = ratchet::aim(&contact, now)?;
-        let at = self.clock.advance(now);
-        let (reply, new_reply) = self.pending_reply(&contact, at, aim.protection);
-        let card = self.card_for(&contact);
-        let (statements, statement) = self.statements_for(&contact);
-        let letter = Letter {
-            sender: &self.key,
-            recipient: &contact.identity,
-            target: &aim.target,
-            uuid,
-            body,
-            card: card.as_ref(),
-            reply: Some(&reply),
-            statements: &statements,
-            previous: aim.previous,
-            priority,
-            lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
-            tag_mode: self.config.tag_mode,
-        };
-        let sealed = seal(&letter, postmark, now, &mut *self.rng)?;
-        Ok(Composed { sealed, aim, reply, new_reply, card, statement })
-    }
-
-    /// Puts a sealed message on the road.
-    pub(super) fn launch(
-        &mut self,
-        now: Moment,
-        composed: Composed,
-        message: MessageId,
-        to: ContactId,
-    ) -> Result<(), StoreError> {
-        let Composed { sealed, aim, reply, new_reply, .. } = composed;
-        self.give_reply(to, &reply, new_reply)?;
-        if aim.is_reply {
-            self.store.count_sealed(to)?;
-        }
-        self.dispatch(now, &sealed, Some((message, to)))
-    }
-
-    /// Puts an envelope on the road: of a message, or of engines' own mail.
-    pub(super) fn dispatch(
-        &mut self,
-        now: Moment,
-        sealed: &Sealed,
-        message: Option<(MessageId, ContactId)>,
-    ) -> Result<(), StoreError> {
-        // What was just sealed parses.
-        let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
-        self.count_use(&envelope)?;
-        let born = now.steady - sealed.age_ms as i64;
-        let row = self.keep(&envelope, sealed.id, Standing::Own, born, message, None)?;
-        self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
-        self.offer(&sealed.id, None)
-    }
-
-    /// Notes that the user has seen a received message, and tells its writer if read receipts are
-    /// on.
-    ///
-    /// # Errors
-    /// As [`Node::send`], of the receipt.
-    pub fn mark_seen(&mut self, now: Timestamp, message: MessageId) -> Result<(), SendError> {
-        let unseen = self.store.message(message)?.filter(|row| row.state == State::Received);
-        let Some(unseen) = unseen else { return Ok(()) };
-        self.whole(|node| {
-            let now = node.begin(now, Durability::Power)?;
-            node.store.advance_message(message, State::Seen, now.wall)?;
-            node.store.commit()
-        })?;
-        let writer = self.store.contact(unseen.contact)?;
-        let is_accepted = writer.is_some_and(|writer| writer.relation == Relation::Accepted);
-        if self.config.read_receipts && is_accepted {
-            self.send(now, unseen.contact, &Body::Read(vec![unseen.uuid]), Priority::Low)?;
-        }
-        Ok(())
-    }
-
     /// An envelope has come in whole, of which the neighbour says that it is `age_s` old.
     pub(super) fn accept(
         &mut self,
@@ -208,6 +47,16 @@ impl Node {
         let proof = envelope.work_proof();
         self.check_gate(&proof)?;
         let id = envelope.id();
+        if let Some(fragment) = envelope.fragment() {
+            let piece = (fragment.body, fragment.number);
+            self.stop_fetching(piece, link);
+            let accepted = match self.knows_fragment(link, &id, piece)? {
+                true => Ok(()),
+                false => self.accept_new(now, link, age_s, &envelope, id),
+            };
+            self.fetch_more(link)?;
+            return accepted;
+        }
         self.wanted.remove(&id.head());
         if let Some(session) = self.links.get_mut(&link) {
             session.wished.remove(&id.head());
@@ -216,24 +65,61 @@ impl Node {
             self.say_taken(link, &id);
             return Ok(());
         }
-        if let Some(tombstone) = self.store.tombstone(&id)? {
-            if let (Some(proof), Some(session)) = (tombstone.proof, self.links.get_mut(&link)) {
+        if let Some(tombstone) = self.store.tombstone(&id)?.filter(|it| bars(it, now.steady)) {
+            if let (Some(Proof::Letter(proof)), Some(session)) =
+                (tombstone.proof, self.links.get_mut(&link))
+            {
                 session.push_held_ack(proof.ack().0);
             }
             return Ok(());
         }
+        self.accept_new(now, link, age_s, &envelope, id)
+    }
+
+    /// A fragment that is here, or known to have arrived, is not taken again.
+    fn knows_fragment(
+        &mut self,
+        link: LinkId,
+        id: &EnvelopeId,
+        piece: Piece,
+    ) -> Result<bool, StoreError> {
+        if self.holdings.contains(piece) {
+            self.say_taken(link, id);
+            return Ok(true);
+        }
+        let release = self.store.release(piece.0.mark())?;
+        let ack = self.store.fragment_ack(piece.0, piece.1)?;
+        let Some(session) = self.links.get_mut(&link) else { return Ok(true) };
+        match (release, ack) {
+            (Some(Proof::Body(release)), _) => session.push_held_ack(release.secret()),
+            (_, Some(ack)) => session.bodies.push_ack(piece, ack),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// What was never here.
+    fn accept_new(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        age_s: u32,
+        envelope: &Envelope<'_>,
+        id: EnvelopeId,
+    ) -> Result<(), Fault> {
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
-        if !is_acceptable(now, &envelope, age_s) {
+        if !is_acceptable(now, envelope, age_s) {
             return Ok(());
         }
-        let born = now.steady - believed_age_ms(now, &envelope, age_s);
+        let born = now.steady - believed_age_ms(now, envelope, age_s);
+        let proof = envelope.work_proof();
         let created = envelope.created();
         let (charge, is_late) = match self.assay(now, &proof, created, false)? {
             Assay::Paid(charge) => (charge, false),
             // A flood of strangers' mail must not keep out one's own.
-            Assay::Later if self.is_own(&envelope) => {
+            Assay::Later if self.is_own(envelope)? => {
                 match self.assay(now, &proof, created, true) {
                     Ok(Assay::Paid(charge)) => (charge, true),
                     // Where foreign mail is not even looked at, nothing may show.
@@ -243,21 +129,50 @@ impl Node {
             }
             Assay::Later => return Ok(()),
         };
-        if !self.may_charge(charge, bytes.len() as u64)? {
+        let size_bytes = envelope.as_bytes().len() as u64;
+        if !self.may_charge(charge, size_bytes)? {
             return Ok(());
         }
-        match self.open_own(now, &envelope)? {
+        if let Some(fragment) = envelope.fragment() {
+            let from = (id, born, charge.row);
+            return Ok(self.accept_fragment(now, link, envelope, from, fragment, is_late)?);
+        }
+        match self.open_own(now, envelope)? {
             Some(incoming) => {
                 let from = (id, born, charge.row);
-                let is_public = self.receive(now, link, &envelope, from, &incoming)?;
+                let is_public = self.receive(now, link, envelope, from, &incoming)?;
                 // From outside it is foreign mail: who would not have carried that says nothing.
-                if is_public && !is_late && self.has_room(bytes.len() as u64) {
+                if is_public && !is_late && self.has_room(size_bytes) {
                     self.say_taken(link, &id);
                     self.offer(&id, Some(link))?;
                 }
             }
             None if is_late => {}
-            None => self.carry(link, &envelope, id, born, charge.row)?,
+            None => self.carry(link, envelope, id, born, charge.row)?,
+        }
+        Ok(())
+    }
+
+    fn accept_fragment(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        envelope: &Envelope<'_>,
+        (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
+        fragment: Fragment,
+        is_late: bool,
+    ) -> Result<(), StoreError> {
+        if !self.collects(fragment.body.mark())? {
+            return if is_late { Ok(()) } else { self.carry(link, envelope, id, born, postmark) };
+        }
+        let is_public = !is_late && self.has_room(envelope.as_bytes().len() as u64);
+        let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
+        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
+        self.take_symbol(now, link, envelope, (row, expires))?;
+        // From outside it is foreign mail: who would not have carried that says nothing.
+        if is_public {
+            self.say_taken(link, &id);
+            self.offer_fragment((fragment.body, fragment.number), Some(link));
         }
         Ok(())
     }
@@ -284,7 +199,7 @@ impl Node {
         };
         self.turn(now, writer, lock, &opened)?;
         let protection = match lock {
-            Lock::Card { .. } if envelope.suite() == Suite::XWing => Protection::XWing,
+            Lock::Card { .. } if envelope.suite() == Some(Suite::XWing) => Protection::XWing,
             Lock::Card { .. } => Protection::CardSeed,
             Lock::Reply { protection, .. } => protection,
         };
@@ -300,13 +215,11 @@ impl Node {
         (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
         incoming: &Incoming,
     ) -> Result<bool, StoreError> {
-        self.store_message(now, incoming)?;
+        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
+        self.store_message(now, link, incoming, expires)?;
         let Incoming { opened, writer, .. } = incoming;
         let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
-        // Mail with little time left is acknowledged while that still helps.
-        let left_ms = born + i64::from(envelope.lifetime_s()) * 1000 - now.steady;
-        let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
-        let release = now.steady + delay_ms.min(left_ms / 2);
+        let release = self.release_time(now, expires);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
         if let Some(session) = self.links.get_mut(&link).filter(|s| s.contact == Some(*writer)) {
@@ -316,7 +229,19 @@ impl Node {
         Ok(true)
     }
 
-    fn store_message(&mut self, now: Moment, incoming: &Incoming) -> Result<(), StoreError> {
+    /// When an acknowledgement goes out. Of mail with little time left, while that still helps.
+    pub(super) fn release_time(&mut self, now: Moment, expires: SteadyMs) -> SteadyMs {
+        let delay_ms = self.random_below(self.config.ack_delay_max_ms) as i64;
+        now.steady + delay_ms.min((expires - now.steady) / 2)
+    }
+
+    fn store_message(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        incoming: &Incoming,
+        expires: SteadyMs,
+    ) -> Result<(), StoreError> {
         let &Incoming { ref opened, writer, protection } = incoming;
         if let Body::Read(uuids) = &opened.body {
             for uuid in uuids {
@@ -344,12 +269,19 @@ impl Node {
         };
         if let Some(message) = self.store.insert_message(&new)? {
             let contact = self.store.contact(writer)?;
-            let is_loud = contact.is_some_and(|c| c.relation == Relation::Accepted && !c.muted);
+            let is_accepted = contact.as_ref().is_some_and(|c| c.relation == Relation::Accepted);
+            let is_loud = is_accepted && contact.is_some_and(|contact| !contact.muted);
             self.events.push_back(if is_loud {
                 Event::Received { message, contact: writer }
             } else {
                 Event::ReceivedQuietly { message, contact: writer }
             });
+            if let (Body::Attachment { size_bytes, .. }, Some(manifest)) =
+                (&opened.body, &opened.manifest)
+                && is_accepted
+            {
+                self.expect_attachment(now, link, message, manifest, (*size_bytes, expires))?;
+            }
         }
         Ok(())
     }
@@ -369,7 +301,30 @@ impl Node {
         }
         self.keep(envelope, id, Standing::Foreign, born, None, Some(postmark))?;
         self.say_taken(link, &id);
-        self.offer(&id, Some(link))
+        match envelope.fragment() {
+            Some(fragment) => {
+                self.offer_fragment((fragment.body, fragment.number), Some(link));
+                Ok(())
+            }
+            None => self.offer(&id, Some(link)),
+        }
+    }
+
+    /// Whether room for it could be made.
+    pub(super) fn would_make_room(
+        &self,
+        size_bytes: u64,
+        priority: Priority,
+        expires: SteadyMs,
+    ) -> Result<bool, StoreError> {
+        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
+            return Ok(false);
+        }
+        if self.has_room(size_bytes) {
+            return Ok(true);
+        }
+        let least = self.store.least_useful_envelope()?;
+        Ok(least.is_some_and(|least| routing::may_replace((priority as u8, expires), &least)))
     }
 
     fn make_room(
@@ -398,7 +353,7 @@ impl Node {
             && self.foreign_envelopes < self.config.max_carried_envelopes
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         envelope: &Envelope<'_>,
         id: EnvelopeId,
@@ -416,9 +371,13 @@ impl Node {
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             message,
             postmark,
+            fragment: envelope.fragment(),
             bytes: envelope.as_bytes(),
         };
         self.turnover.taken += u64::from(standing != Standing::Own);
+        if let Some(fragment) = new.fragment {
+            self.holdings.insert(fragment, envelope, new.expires);
+        }
         if standing == Standing::Foreign {
             self.foreign_envelopes += 1;
             self.foreign_bytes += new.bytes.len() as u64;
@@ -427,7 +386,11 @@ impl Node {
     }
 
     /// Tells every counted neighbour but the one it came from. To its recipient it goes at once.
-    fn offer(&mut self, id: &EnvelopeId, from: Option<LinkId>) -> Result<(), StoreError> {
+    pub(super) fn offer(
+        &mut self,
+        id: &EnvelopeId,
+        from: Option<LinkId>,
+    ) -> Result<(), StoreError> {
         let is_other = |link: &LinkId, session: &Session| Some(*link) != from && session.is_live();
         let mut others =
             self.links.iter_mut().filter(|(link, session)| is_other(link, session)).peekable();
@@ -450,55 +413,6 @@ impl Node {
         if let Some(session) = self.links.get_mut(&link) {
             session.push_taken(id.head());
         }
-    }
-
-    /// The neighbour on `link` has stored own mail.
-    pub(super) fn taken(
-        &mut self,
-        now: Moment,
-        link: LinkId,
-        heads: &[u64],
-    ) -> Result<(), StoreError> {
-        for head in heads {
-            let Some(session) = self.links.get_mut(&link) else { break };
-            let (Some(message), Some(neighbour)) =
-                (session.in_flight.remove(head), session.noise.neighbour())
-            else {
-                continue;
-            };
-            let contact = session.contact;
-            let Some(row) = self.store.message(message)? else { continue };
-            let is_recipient = contact == Some(row.contact);
-            let state = if is_recipient { State::Handed } else { State::Carried };
-            let is_new = self.store.insert_handover(message, &neighbour, contact)?;
-            let moved = self.store.advance_message(message, state, now.wall)?;
-            if is_new || moved {
-                let state = row.state.max(state);
-                self.events.push_back(Event::Progress { message, state });
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves a message on, and tells if it moved.
-    pub(super) fn progress(
-        &mut self,
-        now: Moment,
-        message: MessageId,
-        state: State,
-    ) -> Result<(), StoreError> {
-        if self.store.advance_message(message, state, now.wall)? {
-            self.events.push_back(Event::Progress { message, state });
-        }
-        Ok(())
-    }
-
-    /// One message.
-    ///
-    /// # Errors
-    /// A [`StoreError`] is final.
-    pub fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.store.message(id)?.map(Message::try_from).transpose()
     }
 }
 

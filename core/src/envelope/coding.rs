@@ -1,0 +1,162 @@
+//! RaptorQ (RFC 6330): of a block's symbols, any that are as many as the block has suffice, or one or
+//! two more.
+
+use super::fragment::{MAX_FRAGMENTS, MAX_SYMBOL_BYTES};
+use raptorq::{
+    EncodingPacket, ObjectTransmissionInformation, PayloadId, SourceBlockDecoder,
+    SourceBlockEncoder,
+};
+
+/// The longest source block, in bytes: what en- and decoding hold in memory is a small multiple.
+const MAX_BLOCK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How a body is cut: into blocks that differ by one symbol at most (RFC 6330, section 4.4.1.2), each
+/// of symbols of one size. Fragment `n` is symbol `n / blocks` of block `n % blocks`, so that any
+/// run of numbers helps all blocks alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    size_bytes: u64,
+    symbol_bytes: u16,
+    symbols: u32,
+    blocks: u32,
+}
+
+impl Layout {
+    /// `None` where there is no body, or where it has too many fragments.
+    pub(crate) fn new(size_bytes: u64, symbol_bytes: u16) -> Option<Self> {
+        let is_possible = (1..=MAX_SYMBOL_BYTES).contains(&usize::from(symbol_bytes));
+        if !is_possible || size_bytes == 0 {
+            return None;
+        }
+        let symbols = size_bytes.div_ceil(symbol_bytes.into());
+        // Room for as many repair symbols.
+        let symbols = u32::try_from(symbols).ok().filter(|count| *count <= MAX_FRAGMENTS / 2)?;
+        let a_block = (MAX_BLOCK_BYTES / u64::from(symbol_bytes)) as u32;
+        Some(Self { size_bytes, symbol_bytes, symbols, blocks: symbols.div_ceil(a_block) })
+    }
+
+    /// The longest body at this symbol size, in bytes.
+    pub(crate) fn max_bytes(symbol_bytes: u16) -> u64 {
+        u64::from(MAX_FRAGMENTS / 2) * u64::from(symbol_bytes)
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// How many fragments carry the body when none is lost.
+    pub(crate) fn needed(&self) -> u32 {
+        self.symbols
+    }
+
+    pub(crate) fn blocks(&self) -> u32 {
+        self.blocks
+    }
+
+    /// Block and symbol of a fragment.
+    pub(crate) fn place(&self, number: u32) -> (u32, u32) {
+        (number % self.blocks, number / self.blocks)
+    }
+
+    /// The fragment in that place.
+    pub(crate) fn number(&self, block: u32, symbol: u32) -> u32 {
+        symbol * self.blocks + block
+    }
+
+    /// How many symbols a block has before any repair.
+    pub(crate) fn symbols(&self, block: u32) -> u32 {
+        self.symbols / self.blocks + u32::from(block < self.symbols % self.blocks)
+    }
+
+    /// Where a block begins, and how long it is, in bytes.
+    pub(crate) fn span(&self, block: u32) -> (u64, usize) {
+        let larger = block.min(self.symbols % self.blocks);
+        let before = u64::from(block * (self.symbols / self.blocks) + larger);
+        let start = before * u64::from(self.symbol_bytes);
+        let full = u64::from(self.symbols(block)) * u64::from(self.symbol_bytes);
+        (start, full.min(self.size_bytes - start) as usize)
+    }
+
+    /// The fragments of one block: its own symbols, and `repair` more.
+    pub(crate) fn encode(&self, block: u32, content: &[u8], repair: u32) -> Vec<(u32, Vec<u8>)> {
+        let mut padded = content.to_vec();
+        padded.resize(self.symbols(block) as usize * usize::from(self.symbol_bytes), 0);
+        let encoder = SourceBlockEncoder::new(0, &self.information(padded.len()), &padded);
+        let packets = encoder.source_packets().into_iter().chain(encoder.repair_packets(0, repair));
+        let packets = packets.map(|packet| packet.split());
+        packets.map(|(id, symbol)| (self.number(block, id.encoding_symbol_id()), symbol)).collect()
+    }
+
+    /// A block's content from its symbols, if they suffice.
+    pub(crate) fn decode(
+        &self,
+        block: u32,
+        symbols: impl IntoIterator<Item = (u32, Vec<u8>)>,
+    ) -> Option<Vec<u8>> {
+        let padded = self.symbols(block) as usize * usize::from(self.symbol_bytes);
+        let mut decoder = SourceBlockDecoder::new(0, &self.information(padded), padded as u64);
+        let packets = symbols
+            .into_iter()
+            .filter(|(_, symbol)| symbol.len() == usize::from(self.symbol_bytes))
+            .map(|(symbol, bytes)| EncodingPacket::new(PayloadId::new(0, symbol), bytes));
+        let mut content = decoder.decode(packets)?;
+        content.truncate(self.span(block).1);
+        Some(content)
+    }
+
+    fn information(&self, padded_bytes: usize) -> ObjectTransmissionInformation {
+        ObjectTransmissionInformation::new(padded_bytes as u64, self.symbol_bytes, 1, 1, 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(len: u64) -> Vec<u8> {
+        (0..len).map(|at| (at * at / 7 + at) as u8).collect()
+    }
+
+    #[test]
+    fn blocks_tile_the_body_and_numbers_tile_the_blocks() {
+        for (size, symbol) in [(1, 8), (8, 8), (9, 8), (5_000_000, 1000), (20_000_000, 8008)] {
+            let layout = Layout::new(size, symbol).unwrap();
+            let mut end = 0;
+            let mut symbols = 0;
+            for block in 0..layout.blocks() {
+                let (start, len) = layout.span(block);
+                assert_eq!(start, end);
+                assert!(len as u64 <= MAX_BLOCK_BYTES && len > 0);
+                end += len as u64;
+                symbols += layout.symbols(block);
+            }
+            assert_eq!((end, symbols), (size, layout.needed()));
+            for number in 0..layout.needed() {
+                let (block, symbol) = layout.place(number);
+                assert_eq!(layout.number(block, symbol), number);
+            }
+        }
+        assert!(Layout::new(0, 8).is_none() && Layout::new(8, 0).is_none());
+        assert!(Layout::new(u64::MAX, 8).is_none());
+    }
+
+    #[test]
+    fn any_that_suffice_bring_a_block_back() {
+        let layout = Layout::new(100_003, 1000).unwrap();
+        let content = body(100_003);
+        let fragments = layout.encode(0, &content, 30);
+        assert_eq!(fragments.len(), 131);
+        let symbols = |step: usize, count| {
+            let some = fragments.iter().step_by(step).take(count);
+            some.map(|(number, symbol)| (layout.place(*number).1, symbol.clone()))
+        };
+        assert_eq!(layout.decode(0, symbols(1, 101)).as_deref(), Some(&*content));
+        let without_every_fifth: Vec<_> = symbols(1, 131)
+            .enumerate()
+            .filter(|(at, _)| at % 5 != 0)
+            .map(|(_, symbol)| symbol)
+            .collect();
+        assert_eq!(layout.decode(0, without_every_fifth).as_deref(), Some(&*content));
+        assert_eq!(layout.decode(0, symbols(1, 100)), None);
+    }
+}

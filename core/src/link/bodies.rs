@@ -1,0 +1,166 @@
+//! Bodies in fragments on one link: what the neighbour has, what was asked of it, what it asked for.
+
+use super::frame::{BodyTraits, Frame, MAX_FRAGMENT_ACKS};
+use crate::envelope::{BodyKey, FragmentAck};
+use crate::sync::Numbers;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Announcements of one neighbour that wait for their fragments to be asked for.
+const MAX_OFFERS: usize = 4096;
+/// The memory for all that a neighbour has announced, in bits.
+const MAX_SPAN: u32 = 1 << 23;
+/// Acknowledgements that wait: what is left out is found when they meet again.
+const MAX_ACKS: usize = 16_384;
+
+/// A fragment by its body and number.
+pub(crate) type Piece = (BodyKey, u32);
+
+/// One link's part in passing on bodies.
+#[derive(Default)]
+pub(crate) struct Bodies {
+    /// What stood for each body in the reconciliation.
+    pub(crate) items: BTreeMap<[u8; 32], BodyKey>,
+    /// What the neighbour has and this side lacked, in the order of its announcements.
+    offers: VecDeque<(BodyKey, BodyTraits, Numbers)>,
+    /// All that the neighbour has said to have, as far as there is room to remember.
+    theirs: BTreeMap<BodyKey, Numbers>,
+    span: u32,
+    /// Asked of the neighbour and not come yet, with its length in bytes.
+    fetching: BTreeMap<Piece, u32>,
+    fetching_bytes: usize,
+    /// What the neighbour has asked for: served once.
+    served: BTreeMap<BodyKey, Numbers>,
+    asked: u64,
+    /// Come in since the last announcement.
+    news: BTreeMap<BodyKey, Numbers>,
+    acks: VecDeque<(Piece, FragmentAck)>,
+}
+
+/// Whether a walk over the announcements goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    On,
+    Stop,
+}
+
+impl Bodies {
+    /// The neighbour has these.
+    pub(crate) fn note_theirs(&mut self, body: BodyKey, numbers: &Numbers) {
+        let theirs = self.theirs.entry(body).or_default();
+        let before = theirs.span();
+        for number in numbers.iter() {
+            theirs.insert(number);
+        }
+        self.span = self.span - before + theirs.span();
+        if self.span > MAX_SPAN {
+            self.span -= theirs.span();
+            self.theirs.remove(&body);
+        }
+    }
+
+    /// Whether the neighbour has it, or is about to.
+    pub(crate) fn has(&self, (body, number): Piece) -> bool {
+        [&self.theirs, &self.served]
+            .iter()
+            .any(|bodies| bodies.get(&body).is_some_and(|numbers| numbers.contains(number)))
+    }
+
+    /// What is announced beyond the bounds is not kept.
+    pub(crate) fn push_offer(&mut self, body: BodyKey, traits: BodyTraits, numbers: Numbers) {
+        if self.offers.len() < MAX_OFFERS && self.span + numbers.span() <= MAX_SPAN {
+            self.span += numbers.span();
+            self.offers.push_back((body, traits, numbers));
+        }
+    }
+
+    /// Shows the announcements in their order; of each stays what is left in its numbers.
+    pub(crate) fn walk_offers(
+        &mut self,
+        mut visit: impl FnMut(BodyKey, BodyTraits, &mut Numbers) -> Walk,
+    ) {
+        let mut at = 0;
+        while let Some((body, traits, numbers)) = self.offers.get_mut(at) {
+            let before = numbers.span();
+            let walk = visit(*body, *traits, numbers);
+            if numbers.is_empty() {
+                self.span -= before;
+                self.offers.remove(at);
+            } else {
+                at += 1;
+            }
+            if walk == Walk::Stop {
+                break;
+            }
+        }
+    }
+
+    /// The neighbour has these no more.
+    pub(crate) fn forget(&mut self, body: BodyKey, gone: &Numbers) {
+        if let Some(theirs) = self.theirs.get_mut(&body) {
+            gone.iter().for_each(|number| theirs.remove(number));
+        }
+        self.walk_offers(|offered, _, numbers| {
+            if offered == body {
+                gone.iter().for_each(|number| numbers.remove(number));
+            }
+            Walk::On
+        });
+    }
+
+    /// How many bytes may be asked for, so that `window_bytes` are on their way.
+    pub(crate) fn room_to_fetch(&self, window_bytes: usize) -> usize {
+        window_bytes.saturating_sub(self.fetching_bytes)
+    }
+
+    pub(crate) fn note_fetching(&mut self, piece: Piece, bytes: u32) {
+        if self.fetching.insert(piece, bytes).is_none() {
+            self.fetching_bytes += bytes as usize;
+        }
+    }
+
+    /// It has come, or will not.
+    pub(crate) fn note_fetched(&mut self, piece: Piece) {
+        if let Some(bytes) = self.fetching.remove(&piece) {
+            self.fetching_bytes -= bytes as usize;
+        }
+    }
+
+    /// Which of the neighbour's requests this is; none of what it has had already.
+    pub(crate) fn note_served(&mut self, (body, number): Piece) -> Option<u64> {
+        let is_new = self.served.entry(body).or_default().insert(number);
+        is_new.then(|| {
+            self.asked += 1;
+            self.asked
+        })
+    }
+
+    pub(crate) fn push_news(&mut self, piece: Piece) {
+        if !self.has(piece) {
+            self.news.entry(piece.0).or_default().insert(piece.1);
+        }
+    }
+
+    pub(crate) fn pop_news(&mut self) -> Option<(BodyKey, Numbers)> {
+        self.news.pop_first()
+    }
+
+    pub(crate) fn push_ack(&mut self, piece: Piece, ack: FragmentAck) {
+        if self.acks.len() < MAX_ACKS {
+            self.acks.push_back((piece, ack));
+        }
+    }
+
+    /// Waiting acknowledgements of one body.
+    pub(crate) fn pop_acks(&mut self, max_payload_bytes: usize) -> Option<Frame<'static>> {
+        let &((body, _), _) = self.acks.front()?;
+        let kind_body_count = 1 + 24 + 2;
+        let room = max_payload_bytes.saturating_sub(kind_body_count) / (4 + 16);
+        let mut acks = Vec::new();
+        while acks.len() < room.min(MAX_FRAGMENT_ACKS)
+            && let Some(((_, number), ack)) = self.acks.pop_front_if(|((of, _), _)| *of == body)
+        {
+            acks.push((number, ack));
+        }
+        Some(Frame::FragmentAcks { body, acks })
+    }
+}

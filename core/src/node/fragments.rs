@@ -1,0 +1,485 @@
+//! Fragments on the way: what is on board of which body, what neighbours are asked for and asked of,
+//! and how bodies end.
+//!
+//! Bodies are reconciled as wholes: an item of the reconciliation stands for a body and the very set
+//! of its fragments on board. Where these differ, both sides name their fragments, and each
+//! fetches what it lacks, a window at a time: so nothing comes twice, however many neighbours
+//! have it, and whoever has no room for it says so before it is sent.
+
+use super::acks::{TOMBSTONE_SLACK_MS, left_ms};
+use super::links::WISH_MS;
+use super::postmarks::Assay;
+use super::{Fault, Node};
+use crate::chat::State;
+use crate::clock::Moment;
+use crate::envelope::{
+    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
+};
+use crate::link::bodies::{Piece, Walk};
+use crate::link::frame::{BodyTraits, Frame};
+use crate::link::{LinkId, Session, Violation};
+use crate::store::{Carried, Durability, Proof, Standing, Store, StoreError};
+use crate::sync::Numbers;
+use std::collections::BTreeMap;
+
+/// What one neighbour is asked for at once, in bytes: enough to keep a fast link busy, little enough
+/// to ask elsewhere when it ends.
+const WINDOW_BYTES: usize = 256 * 1024;
+/// A frame's numbers have room beside kind, body and traits.
+const BESIDE_NUMBERS_BYTES: usize = 48;
+
+/// What is on board of one body.
+pub(super) struct Holding {
+    numbers: Numbers,
+    traits: Traits,
+    /// What stands for it in reconciliations, once it was asked for.
+    item: Option<[u8; 32]>,
+}
+
+/// What all fragments of a body have in common.
+#[derive(Clone, Copy)]
+struct Traits {
+    priority: crate::Priority,
+    needed: u32,
+    fragment_bytes: u32,
+    expires: i64,
+}
+
+/// Bodies of which anything is on board: derived from the store, and kept in step with it.
+#[derive(Default)]
+pub(super) struct Holdings(BTreeMap<BodyKey, Holding>);
+
+impl Holdings {
+    pub(super) fn load(store: &Store) -> Result<Self, StoreError> {
+        let mut holdings = Self::default();
+        for carried in store.fragments()? {
+            let Some((body, number)) = carried.fragment else { continue };
+            if let Some(holding) = holdings.0.get_mut(&body) {
+                holding.numbers.insert(number);
+                continue;
+            }
+            let bytes = store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
+            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+            let fragment = envelope.fragment().ok_or(StoreError::Corrupt)?;
+            holdings.insert(fragment, &envelope, carried.expires);
+        }
+        Ok(holdings)
+    }
+
+    pub(super) fn insert(&mut self, fragment: Fragment, envelope: &Envelope<'_>, expires: i64) {
+        let holding = self.0.entry(fragment.body).or_insert_with(|| Holding {
+            numbers: Numbers::default(),
+            traits: Traits {
+                priority: envelope.priority(),
+                needed: fragment.needed,
+                fragment_bytes: envelope.as_bytes().len() as u32,
+                expires,
+            },
+            item: None,
+        });
+        holding.numbers.insert(fragment.number);
+        holding.item = None;
+    }
+
+    pub(super) fn remove(&mut self, (body, number): Piece) {
+        let Some(holding) = self.0.get_mut(&body) else { return };
+        holding.numbers.remove(number);
+        holding.item = None;
+        if holding.numbers.is_empty() {
+            self.0.remove(&body);
+        }
+    }
+
+    pub(super) fn contains(&self, (body, number): Piece) -> bool {
+        self.0.get(&body).is_some_and(|holding| holding.numbers.contains(number))
+    }
+
+    /// What stands for each body in a reconciliation.
+    pub(super) fn items(&mut self) -> BTreeMap<[u8; 32], BodyKey> {
+        let item = |(body, holding): (&BodyKey, &mut Holding)| {
+            let numbers = &holding.numbers;
+            (*holding.item.get_or_insert_with(|| numbers.digest(&body.0)), *body)
+        };
+        self.0.iter_mut().map(item).collect()
+    }
+}
+
+impl Node {
+    /// Names what is on board of a body, but for what the neighbour has.
+    pub(super) fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey) {
+        let Some(holding) = self.holdings.0.get(&body) else { return };
+        let Some(session) = self.links.get_mut(&link) else { return };
+        push_holding(session, now, body, holding, &holding.numbers);
+    }
+
+    pub(super) fn receive_holding(
+        &mut self,
+        link: LinkId,
+        body: BodyKey,
+        traits: BodyTraits,
+        mut numbers: Numbers,
+    ) -> Result<(), Fault> {
+        if let Some(Proof::Body(release)) = self.store.release(body.mark())? {
+            if let Some(session) = self.links.get_mut(&link) {
+                session.push_held_ack(release.secret());
+            }
+            return Ok(());
+        }
+        let acked = self.store.fragment_acks(body)?;
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        session.bodies.note_theirs(body, &numbers);
+        for (number, ack) in acked {
+            if numbers.contains(number) {
+                numbers.remove(number);
+                session.bodies.push_ack((body, number), ack);
+            }
+        }
+        if let Some(holding) = self.holdings.0.get(&body) {
+            for number in holding.numbers.iter() {
+                numbers.remove(number);
+            }
+        }
+        if !numbers.is_empty() {
+            session.bodies.push_offer(body, traits, numbers);
+        }
+        Ok(self.fetch_more(link)?)
+    }
+
+    /// Asks the neighbour for what it has announced, until a window is on its way.
+    pub(super) fn fetch_more(&mut self, link: LinkId) -> Result<(), StoreError> {
+        // It stands aside meanwhile, so that the rest of the node can be asked.
+        let Some(mut session) = self.links.remove(&link) else { return Ok(()) };
+        let result = self.fetch_window(link, &mut session);
+        self.links.insert(link, session);
+        result
+    }
+
+    fn fetch_window(&mut self, link: LinkId, session: &mut Session) -> Result<(), StoreError> {
+        let mut left = session.bodies.room_to_fetch(WINDOW_BYTES);
+        if !session.is_live() || left < WINDOW_BYTES / 2 {
+            return Ok(());
+        }
+        let until = self.clock.steady() + WISH_MS;
+        let turn = self.rng.next_u32();
+        let mut batches = Vec::new();
+        let mut result = Ok(());
+        session.bodies.walk_offers(|body, traits, numbers| {
+            match self.admits(body, traits) {
+                Ok(true) => {}
+                Ok(false) => {
+                    *numbers = Numbers::default();
+                    return Walk::On;
+                }
+                Err(error) => {
+                    result = Err(error);
+                    return Walk::Stop;
+                }
+            }
+            let bytes = traits.fragment_bytes.max(1) as usize;
+            let mut batch = Numbers::default();
+            // Everybody begins in another place: so different carriers bring different pieces.
+            for number in numbers.from_turn(turn) {
+                if self.holdings.contains((body, number)) {
+                    numbers.remove(number);
+                } else if left < bytes {
+                    break;
+                } else if !self.fetching.contains_key(&(body, number)) {
+                    left -= bytes;
+                    numbers.remove(number);
+                    self.fetching.insert((body, number), link);
+                    self.fetches.push_back((until, (body, number), link));
+                    batch.insert(number);
+                }
+            }
+            if !batch.is_empty() {
+                batches.push((body, traits, batch));
+            }
+            if left < bytes { Walk::Stop } else { Walk::On }
+        });
+        for (body, traits, numbers) in batches {
+            for number in numbers.iter() {
+                session.bodies.note_fetching((body, number), traits.fragment_bytes);
+            }
+            for numbers in numbers.split(numbers_room(session)) {
+                session.push_control(&Frame::Fetch { body, numbers });
+            }
+        }
+        result
+    }
+
+    /// Whether fragments of this body would be kept.
+    fn admits(&self, body: BodyKey, traits: BodyTraits) -> Result<bool, StoreError> {
+        if self.collects(body.mark())? {
+            return Ok(true);
+        }
+        let expires = self.clock.steady() + i64::from(traits.left_s) * 1000;
+        self.would_make_room(traits.fragment_bytes.into(), traits.priority, expires)
+    }
+
+    /// A fragment has come, or will not come: whoever brought it may be asked for more.
+    pub(super) fn stop_fetching(&mut self, piece: Piece, link: LinkId) {
+        if self.fetching.get(&piece) == Some(&link) {
+            self.fetching.remove(&piece);
+        }
+        if let Some(session) = self.links.get_mut(&link) {
+            session.bodies.note_fetched(piece);
+        }
+    }
+
+    /// Fetches that were not answered in time, or whose link is gone, are asked of others.
+    pub(super) fn fetch_again(
+        &mut self,
+        now: Moment,
+        lost: Option<LinkId>,
+    ) -> Result<(), StoreError> {
+        let mut is_any = false;
+        while let Some((_, piece, link)) =
+            self.fetches.pop_front_if(|(until, ..)| *until <= now.steady)
+        {
+            is_any |= self.fetching.get(&piece) == Some(&link);
+            self.stop_fetching(piece, link);
+        }
+        if let Some(lost) = lost {
+            let before = self.fetching.len();
+            self.fetching.retain(|_, link| *link != lost);
+            is_any |= self.fetching.len() < before;
+        }
+        if is_any {
+            for link in self.links.keys().copied().collect::<Vec<_>>() {
+                self.fetch_more(link)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves each fragment once a link: a few bytes must not buy its airtime again and again.
+    pub(super) fn receive_fetch(
+        &mut self,
+        link: LinkId,
+        body: BodyKey,
+        numbers: &Numbers,
+    ) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let mut lacking = Numbers::default();
+        for number in numbers.iter() {
+            let piece = (body, number);
+            let is_here = self.holdings.contains(piece);
+            let turn = if is_here { session.bodies.note_served(piece) } else { None };
+            match (turn, self.store.fragment(body, number)?) {
+                (Some(turn), Some(carried)) => session.push_fragment(&carried, piece, turn),
+                _ => drop(lacking.insert(number)),
+            }
+        }
+        for numbers in lacking.split(numbers_room(session)) {
+            session.push_control(&Frame::Lack { body, numbers });
+        }
+        Ok(())
+    }
+
+    pub(super) fn receive_lack(
+        &mut self,
+        link: LinkId,
+        body: BodyKey,
+        numbers: &Numbers,
+    ) -> Result<(), Fault> {
+        for number in numbers.iter() {
+            self.stop_fetching((body, number), link);
+        }
+        if let Some(session) = self.links.get_mut(&link) {
+            session.bodies.forget(body, numbers);
+        }
+        Ok(self.fetch_more(link)?)
+    }
+
+    pub(super) fn receive_fragment_acks(
+        &mut self,
+        link: LinkId,
+        body: BodyKey,
+        acks: &[(u32, FragmentAck)],
+    ) -> Result<(), Fault> {
+        for &(number, ack) in acks {
+            let Some(carried) = self.store.fragment(body, number)? else { continue };
+            let bytes = self.store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
+            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+            if ack.fits(&envelope) {
+                self.bury_fragment(&carried, ack, Some(link))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes an acknowledged fragment, and tells those who have it too.
+    pub(super) fn bury_fragment(
+        &mut self,
+        fragment: &Carried,
+        ack: FragmentAck,
+        from: Option<LinkId>,
+    ) -> Result<(), StoreError> {
+        let Some(piece) = fragment.fragment else { return Ok(()) };
+        let forget = fragment.expires + TOMBSTONE_SLACK_MS;
+        self.tombstones += self.store.insert_fragment_tombstone(
+            &fragment.id,
+            piece,
+            ack,
+            fragment.postmark,
+            forget,
+        )?;
+        self.bound_tombstones()?;
+        self.remove_envelope(fragment)?;
+        self.turnover.acknowledged += u64::from(fragment.standing == Standing::Foreign);
+        if let Some(message) = fragment.message {
+            self.store.count_arrived(message)?;
+            self.progress_of_attachment(message)?;
+        }
+        for (link, session) in &mut self.links {
+            if Some(*link) != from && session.is_live() && session.bodies.has(piece) {
+                session.bodies.push_ack(piece, ack);
+            }
+        }
+        Ok(())
+    }
+
+    /// `s` has come from a neighbour: if fragments of its body are on board, they go.
+    pub(super) fn end_held_body(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        s: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let mark = BodyMark::of_secret(s);
+        let Some(fragment) = self.store.fragments_of(mark)?.into_iter().next() else {
+            return Ok(());
+        };
+        let bytes = self.store.envelope_bytes(fragment.row)?.ok_or(StoreError::Corrupt)?;
+        let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
+        match Release::new(&envelope, s) {
+            Some(release) => self.end_body(now, mark, release, fragment.postmark, Some(link)),
+            None => Ok(()),
+        }
+    }
+
+    /// A body's end, by proof, whether or not any of it ever came by here.
+    pub(super) fn apply_release(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        release: Release,
+    ) -> Result<(), Fault> {
+        let mark = release.mark();
+        if self.store.release(mark)?.is_some() {
+            return Ok(());
+        }
+        if !self.store.fragments_of(mark)?.is_empty() {
+            return Ok(self.end_held_body(now, link, &release.secret())?);
+        }
+        let work = release.work_proof();
+        self.check_gate(&work)?;
+        let is_possible = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&release.lifetime_s());
+        if !is_possible || !release.is_genuine() {
+            return Err(Violation::Forged("end of a body").into());
+        }
+        let left_ms = left_ms(now, release.created(), release.lifetime_s());
+        if left_ms + TOMBSTONE_SLACK_MS <= 0 {
+            return Ok(());
+        }
+        let own = self.store.attachment_by_mark(mark)?;
+        let mut postmark = None;
+        // One's own late acknowledgement is charged to nobody, and never turned away.
+        if own.is_none() {
+            let Assay::Paid(charge) = self.assay(now, &work, release.created(), false)? else {
+                return Ok(());
+            };
+            if !self.may_charge(charge, 0)? {
+                return Ok(());
+            }
+            postmark = Some(charge.row);
+        }
+        Ok(self.end_body(now, mark, release, postmark, Some(link))?)
+    }
+
+    /// The body has arrived whole: all that is left of it goes, everywhere.
+    pub(super) fn end_body(
+        &mut self,
+        now: Moment,
+        mark: BodyMark,
+        release: Release,
+        postmark: Option<crate::store::PostmarkRow>,
+        from: Option<LinkId>,
+    ) -> Result<(), StoreError> {
+        let fragments = self.store.fragments_of(mark)?;
+        if fragments.iter().any(|fragment| fragment.standing != Standing::Foreign) {
+            self.store.require(Durability::Power)?;
+        }
+        let left_ms = left_ms(now, release.created(), release.lifetime_s());
+        let forget = now.steady + left_ms.max(0) + TOMBSTONE_SLACK_MS;
+        let s = release.secret();
+        self.entomb(&mark.release_id(), Some(&Proof::Body(release)), None, postmark, forget)?;
+        for fragment in &fragments {
+            self.remove_envelope(fragment)?;
+            self.turnover.acknowledged += u64::from(fragment.standing == Standing::Foreign);
+        }
+        self.tombstones -= self.store.forget_fragment_acks(mark)?;
+        if let Some(attachment) = self.store.attachment_by_mark(mark)? {
+            self.store.destroy_body_secret(attachment.message)?;
+            let is_own = self.store.message(attachment.message)?.is_some_and(|row| row.outgoing);
+            if is_own {
+                self.store.require(Durability::Power)?;
+                self.store.set_whole(attachment.message)?;
+                self.progress(now, attachment.message, State::Delivered)?;
+                self.recall(attachment.message, from)?;
+            }
+        }
+        for (link, session) in &mut self.links {
+            if Some(*link) != from && session.is_live() {
+                session.push_held_ack(s);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every other neighbour of a fragment that has come, once its link has nothing better to
+    /// do.
+    pub(super) fn offer_fragment(&mut self, piece: Piece, from: Option<LinkId>) {
+        for (link, session) in &mut self.links {
+            if Some(*link) != from && session.is_live() {
+                session.bodies.push_news(piece);
+            }
+        }
+    }
+}
+
+/// What has come in since the last announcement; a link that is busy hears of it later, and at once.
+pub(super) fn push_news(session: &mut Session, now: Moment, holdings: &Holdings) {
+    while let Some((body, numbers)) = session.bodies.pop_news() {
+        if let Some(holding) = holdings.0.get(&body) {
+            push_holding(session, now, body, holding, &numbers);
+        }
+    }
+}
+
+fn numbers_room(session: &Session) -> usize {
+    session.max_payload_bytes().saturating_sub(BESIDE_NUMBERS_BYTES)
+}
+
+fn push_holding(
+    session: &mut Session,
+    now: Moment,
+    body: BodyKey,
+    holding: &Holding,
+    numbers: &Numbers,
+) {
+    let left_ms = (holding.traits.expires - now.steady).max(0);
+    let traits = BodyTraits {
+        priority: holding.traits.priority,
+        needed: holding.traits.needed,
+        fragment_bytes: holding.traits.fragment_bytes,
+        left_s: u32::try_from(left_ms / 1000).unwrap_or(u32::MAX).min(MAX_LIFETIME_S),
+    };
+    let new: Numbers = numbers
+        .iter()
+        .filter(|number| holding.numbers.contains(*number) && !session.bodies.has((body, *number)))
+        .collect();
+    for numbers in new.split(numbers_room(session)) {
+        session.push_control(&Frame::Holding { body, traits, numbers });
+    }
+}
