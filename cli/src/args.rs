@@ -370,6 +370,9 @@ pub(crate) struct Sim {
     /// The space of each node for other people's mail
     #[arg(long, value_name = "SIZE", default_value = "50MB", value_parser = footpost_sim::parse_bytes)]
     pub(crate) buffer: u64,
+    /// How long a fragment is, into which longer bodies are cut
+    #[arg(long, value_name = "SIZE", default_value = "8KiB", value_parser = fragment)]
+    pub(crate) fragment: u32,
     /// How long messages live
     #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
     pub(crate) ttl: u32,
@@ -396,6 +399,11 @@ fn name(text: &str) -> Result<String, String> {
         return Err(format!("a name has 1 to {MAX_NAME_BYTES} bytes and no control characters"));
     }
     Ok(text.to_owned())
+}
+
+/// A length that fragments could have; the engine knows its limits.
+fn fragment(text: &str) -> Result<u32, String> {
+    u32::try_from(footpost_sim::parse_bytes(text)?).map_err(|_| "no fragment is so long".to_owned())
 }
 
 /// A lifetime that envelopes can have.

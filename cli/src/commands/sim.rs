@@ -13,6 +13,7 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
     let settings = Settings {
         rate_bytes_per_s: args.rate,
         buffer_bytes: args.buffer,
+        fragment_bytes: args.fragment,
         lifetime_s: args.ttl,
         router: args.router,
         nodes_drop: args.nodes_drop,

@@ -6,12 +6,13 @@ use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
 use crate::world::SimError;
 use footpost_core::{
-    Body, Config, ContactId, EnvelopeId, LinkId, MAX_ENVELOPE_BYTES, Node, Priority, SealError,
-    SendError, StoreError, StorePath, Timestamp, Traffic, Work,
+    Body, Config, ContactId, EnvelopeId, LinkId, MAX_ENVELOPE_BYTES, Node, Priority, SendError,
+    StoreError, StorePath, Timestamp, Traffic, Work,
 };
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 
 /// The zero of every scenario: midnight, 2026-06-01 UTC.
 const ZERO: Timestamp = Timestamp(1_780_272_000_000);
@@ -22,6 +23,13 @@ const SPARE_HOPS: usize = 4096;
 
 /// What the bodies of a workload are, before the number of their message.
 const CONTENT_TYPE: &str = "message/";
+
+/// What fits an envelope beside card, target and statements.
+const MAX_BODY_BYTES: u32 = MAX_ENVELOPE_BYTES as u32 - 4096;
+/// No envelope is smaller.
+const SMALLEST_ENVELOPE_BYTES: u64 = 512;
+/// What a phone holds at least.
+const MIN_ENVELOPES: u64 = 50_000;
 
 /// What a stream of chance is for: each has its own, so that no setting changes another's.
 #[derive(Clone, Copy)]
@@ -41,6 +49,8 @@ fn chance(seed: u64, stream: Chance) -> ChaCha20Rng {
 pub(crate) struct Person {
     pub(crate) node: Node,
     clock_error_ms: i64,
+    /// The longest body that they send in one envelope.
+    max_body_bytes: u64,
     /// Takes all mail and passes none on.
     drops: bool,
     /// Those they write to or hear from, and when the card was handed over.
@@ -76,8 +86,12 @@ pub(crate) fn open(
     at: Nanos,
 ) -> Result<Vec<Person>, SimError> {
     let mut config = Config::default();
-    config.work(Work::None).max_carried_bytes(settings.buffer_bytes);
-    config.lifetime_s(settings.lifetime_s)?;
+    config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
+    // The buffer alone is the limit.
+    config
+        .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));
+    config.lifetime_s(settings.lifetime_s)?.fragment_bytes(settings.fragment_bytes)?;
+    let max_body_bytes = settings.fragment_bytes.min(MAX_BODY_BYTES).into();
     let mut seeds = chance(settings.seed, Chance::Nodes);
     let mut clocks = chance(settings.seed, Chance::Clocks);
     let error_ms = i64::try_from(settings.clock_error_s).unwrap_or(i64::MAX).saturating_mul(1000);
@@ -90,6 +104,7 @@ pub(crate) fn open(
         people.push(Person {
             node,
             clock_error_ms,
+            max_body_bytes,
             drops: droppers.contains(&person),
             contacts: BTreeMap::new(),
             sent: Traffic::default(),
@@ -155,7 +170,8 @@ impl Person {
         wall(at, self.clock_error_ms)
     }
 
-    /// Sends a body of this size that nothing compresses, under a content type that tells the message.
+    /// Sends a body of this size, under a content type that tells the message: in one envelope if it
+    /// is no longer than a fragment, else as an attachment.
     fn send(
         &mut self,
         now: Timestamp,
@@ -163,13 +179,17 @@ impl Person {
         number: usize,
         size_bytes: u64,
     ) -> Result<(), SendError> {
-        let excess_bytes = size_bytes.saturating_sub(MAX_ENVELOPE_BYTES as u64) as usize;
-        if excess_bytes > 0 {
-            return Err(SealError::TooLong { excess_bytes }.into());
+        let content_type = format!("{CONTENT_TYPE}{number}");
+        let mut content = Noise(ChaCha8Rng::seed_from_u64(number as u64));
+        if size_bytes > self.max_body_bytes {
+            let name = ("body", content_type.as_str());
+            let priority = Priority::Normal;
+            let sent = self.node.send_attachment(now, to, name, size_bytes, &mut content, priority);
+            return sent.map(drop);
         }
         let mut bytes = vec![0; size_bytes as usize];
-        ChaCha8Rng::seed_from_u64(number as u64).fill_bytes(&mut bytes);
-        let body = Body::Application { content_type: format!("{CONTENT_TYPE}{number}"), bytes };
+        content.0.fill_bytes(&mut bytes);
+        let body = Body::Application { content_type, bytes };
         self.node.send(now, to, &body, Priority::Normal).map(drop)
     }
 
@@ -244,8 +264,23 @@ fn wall(at: Nanos, clock_error_ms: i64) -> Timestamp {
     Timestamp((ZERO.0 + at / MILLISECOND).saturating_add_signed(clock_error_ms))
 }
 
-/// The number of the message that has this body, if it is a workload's.
-pub(crate) fn number_of(body: &Body) -> Option<usize> {
-    let Body::Application { content_type, .. } = body else { return None };
-    content_type.strip_prefix(CONTENT_TYPE)?.parse().ok()
+/// Bytes that nothing compresses, without end.
+struct Noise(ChaCha8Rng);
+
+impl Read for Noise {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.fill_bytes(bytes);
+        Ok(bytes.len())
+    }
+}
+
+/// The number of the workload's message that has this body, and whether the body comes in
+/// fragments.
+pub(crate) fn number_of(body: &Body) -> Option<(usize, bool)> {
+    let (content_type, is_in_fragments) = match body {
+        Body::Application { content_type, .. } => (content_type, false),
+        Body::Attachment { content_type, .. } => (content_type, true),
+        _ => return None,
+    };
+    Some((content_type.strip_prefix(CONTENT_TYPE)?.parse().ok()?, is_in_fragments))
 }

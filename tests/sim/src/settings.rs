@@ -11,6 +11,8 @@ pub struct Settings {
     pub rate_bytes_per_s: u64,
     /// The space of each node for other people's mail, in bytes.
     pub buffer_bytes: u64,
+    /// How long the envelope of one fragment is, in bytes; longer bodies are cut into them.
+    pub fragment_bytes: u32,
     /// How long messages live, in seconds.
     pub lifetime_s: u32,
     /// What the nodes offer to whom.
@@ -31,6 +33,7 @@ impl Default for Settings {
         Self {
             rate_bytes_per_s: 250_000,
             buffer_bytes: 50_000_000,
+            fragment_bytes: 8 * 1024,
             lifetime_s: 300 * 60,
             router: Router::Epidemic,
             nodes_drop: 0.0,

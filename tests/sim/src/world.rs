@@ -255,8 +255,9 @@ impl World {
         match *event {
             Event::Received { message, .. } | Event::ReceivedQuietly { message, .. } => {
                 self.figures.crypto_operations.opened += 1;
-                Ok(self.deliver(person, message)?)
+                Ok(self.deliver(person, message, false)?)
             }
+            Event::AttachmentWhole { message } => Ok(self.deliver(person, message, true)?),
             Event::NeighbourUp { .. } => {
                 self.figures.crypto_operations.handshakes += 1;
                 Ok(())
@@ -273,10 +274,21 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, person: usize, message: MessageId) -> Result<(), StoreError> {
+    /// A message has come in, or its fragments have: it is delivered once it is whole.
+    fn deliver(
+        &mut self,
+        person: usize,
+        message: MessageId,
+        are_fragments: bool,
+    ) -> Result<(), StoreError> {
         let receiver = &self.people[person];
         let body = receiver.node.message(message)?.map(|message| message.body);
-        let Some(number) = body.as_ref().and_then(fleet::number_of) else { return Ok(()) };
+        let Some((number, is_in_fragments)) = body.as_ref().and_then(fleet::number_of) else {
+            return Ok(());
+        };
+        if is_in_fragments != are_fragments {
+            return Ok(());
+        }
         if let (Some(delivery), Some(sent)) =
             (self.deliveries.get_mut(number), self.scenario.messages.get(number))
         {

@@ -61,3 +61,17 @@ fn one_radio_serves_one_neighbour_at_a_time() {
     let apart = "5 C M1 2 1 1000\n5 C M2 4 3 1000\n";
     assert_eq!(delivered("10 15 1 2\n10 15 3 4\n", apart), 2);
 }
+
+#[test]
+fn a_large_body_is_delivered_once_it_is_whole() {
+    // Each contact lasts for some forty fragments; the body has a hundred.
+    let contacts: String = (0..8).map(|n| format!("{0} {1} 1 2\n", n * 10, n * 10 + 2)).collect();
+    let scenario = scenario(&contacts, "0 C M1 1 2 800000\n");
+    let settings = Settings { rate_bytes_per_s: 160_000, ..Settings::default() };
+    let figures = run(&scenario, &settings);
+    assert_eq!((figures.delivered, figures.delivered_bytes, figures.violations), (1, 800_000, 0));
+    assert_eq!(figures.hopcount_avg, Some(1.0));
+    let latency_s = figures.latency_avg.unwrap();
+    assert!((20.0..32.0).contains(&latency_s), "{latency_s}");
+    assert!(figures.overhead_ratio.unwrap() < 0.1, "{figures:?}");
+}
