@@ -1,7 +1,7 @@
 //! What can be asked on the command line.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use footpost_core::MAX_NAME_BYTES;
+use footpost_core::{MAX_LIFETIME_S, MAX_NAME_BYTES, MIN_LIFETIME_S};
 use std::{net::SocketAddr, path::PathBuf};
 
 const HELP: &str = "\
@@ -109,6 +109,11 @@ pub(crate) enum Command {
         after_help = "JSON: ok, ms, steps (name, ok, ms, error), legs (name, ms, bytes), bytes_on_wire,\n      copies_left"
     )]
     Demo(Demo),
+    /// Replay contacts and messages from files on the real engine, and count what arrives
+    #[command(
+        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, crypto_operations, setup_time_s, wall_time_s, peak_memory_bytes, seed,\n      settings; latencies in seconds"
+    )]
+    Sim(Sim),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -351,12 +356,61 @@ pub(crate) struct Demo {
     pub(crate) keep: Option<PathBuf>,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sim {
+    /// Who meets whom
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) contacts: Vec<PathBuf>,
+    /// Who writes to whom
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) messages: Vec<PathBuf>,
+    /// What a radio moves
+    #[arg(long, default_value = "250kB/s", value_parser = footpost_sim::parse_rate)]
+    pub(crate) rate: u64,
+    /// The space of each node for other people's mail
+    #[arg(long, value_name = "SIZE", default_value = "50MB", value_parser = footpost_sim::parse_bytes)]
+    pub(crate) buffer: u64,
+    /// How long a fragment is, into which longer bodies are cut
+    #[arg(long, value_name = "SIZE", default_value = "8KiB", value_parser = fragment)]
+    pub(crate) fragment: u32,
+    /// How long messages live
+    #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
+    pub(crate) ttl: u32,
+    /// What nodes offer to whom: epidemic
+    #[arg(long, default_value = "epidemic")]
+    pub(crate) router: footpost_sim::Router,
+    /// What all chance follows from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The share of people who take all mail and pass none on; messages from or to them are left out
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_drop: f64,
+    /// Take these people out instead: the same ones, for comparison
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_out: f64,
+    /// How far a person's clock is off at most
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = footpost_sim::parse_duration_s)]
+    pub(crate) clock_error: u64,
+}
+
 /// A name as the engine takes it.
 fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > MAX_NAME_BYTES || text.contains(char::is_control) {
         return Err(format!("a name has 1 to {MAX_NAME_BYTES} bytes and no control characters"));
     }
     Ok(text.to_owned())
+}
+
+/// A length that fragments could have; the engine knows its limits.
+fn fragment(text: &str) -> Result<u32, String> {
+    u32::try_from(footpost_sim::parse_bytes(text)?).map_err(|_| "no fragment is so long".to_owned())
+}
+
+/// A lifetime that envelopes can have.
+fn lifetime(text: &str) -> Result<u32, String> {
+    let seconds = u32::try_from(footpost_sim::parse_duration_s(text)?).ok();
+    let is_good = |s: &u32| (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(s);
+    seconds.filter(is_good).ok_or_else(|| "messages live 1min to 30d".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

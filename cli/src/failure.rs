@@ -4,6 +4,7 @@ use footpost_core::{
     BackupError, ContactError, IdentityError, OpenError, SendError, StoreError, VaultError,
     WordsError,
 };
+use footpost_sim::{InputError, SimError};
 use footpost_transports::{StartError, Stopped};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -114,6 +115,22 @@ impl From<SendError> for Failure {
             SendError::Store(_) => Exit::Profile,
             SendError::Seal(Body(_) | TooLong { .. }) => Exit::Usage,
             _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        let exit = match &error {
+            SimError::Config(_) | SimError::Send { .. } => Exit::Usage,
+            SimError::Open(_) | SimError::Contact(_) | SimError::Store(_) => Exit::Failed,
         };
         Self::new(exit, error.to_string())
     }

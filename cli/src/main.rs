@@ -77,5 +77,6 @@ fn perform(args: Args) -> Result<(), Failure> {
         Command::Run(run) => commands::run(&profile()?, &run, out),
         Command::Chat(chat) => commands::chat(&profile()?, &chat, out),
         Command::Demo(demo) => demo::demo(&demo, out),
+        Command::Sim(sim) => commands::sim(&sim, out),
     }
 }

@@ -192,3 +192,40 @@ fn the_help_names_every_field_of_json() {
         }
     }
 }
+
+#[test]
+fn a_simulation_names_what_is_wrong_and_where() {
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let contacts = file("contacts", "10 20 1 2\n30 40 2 3\n");
+    let messages = file("messages", "5 C M1 1 3 1000\n");
+    let sim = |more: &[&str]| {
+        let mut command = footpost();
+        command.args(["sim", "--contacts", &contacts, "--messages", &messages]).args(more);
+        command.output().unwrap()
+    };
+    let report: serde_json::Value =
+        serde_json::from_slice(&sim(&["--json", "--seed", "7"]).stdout).unwrap();
+    assert_eq!((&report["created"], &report["delivered"]), (&1.into(), &1.into()));
+    assert_eq!((&report["seed"], &report["settings"]["router"]), (&7.into(), &"epidemic".into()));
+    assert!(String::from_utf8(sim(&[]).stdout).unwrap().contains("1 of 1 messages: 1.000"));
+
+    let bad = file("bad", "50 60 1 2\n55 65 2 1\n");
+    refused(failure(&sim(&["--contacts", &bad])), 2, "/bad:2: this contact of 1 and 2 overlaps");
+    for (option, value) in [
+        ("--rate", "250kB"),
+        ("--buffer", "5"),
+        ("--ttl", "300"),
+        ("--ttl", "31d"),
+        ("--nodes-drop", "30%"),
+        ("--router", "pigeon"),
+    ] {
+        let output = sim(&[option, value]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains(value), "{option}");
+    }
+}

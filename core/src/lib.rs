@@ -56,7 +56,7 @@ pub use link::{
 };
 pub use node::{
     AttachmentError, BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node,
-    OpenError, Stats,
+    OpenError, Stats, Turnover,
 };
 pub use routing::Router;
 pub use store::{StoreError, StorePath};

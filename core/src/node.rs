@@ -20,7 +20,7 @@ mod view;
 pub use attachments::AttachmentError;
 pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
-pub use view::{CarriedEnvelope, Neighbour, Stats};
+pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
 
 use crate::chat::{ContactId, MessageId};
 use crate::clock::{Clock, Moment};
@@ -108,6 +108,7 @@ pub struct Node {
     tombstones: u64,
     sent: Traffic,
     received_bytes: u64,
+    turnover: Turnover,
     events: VecDeque<Event>,
 }
 
@@ -219,6 +220,7 @@ impl Node {
             tombstones: store.tombstone_count()?,
             sent: Traffic::default(),
             received_bytes: 0,
+            turnover: Turnover::default(),
             events: VecDeque::new(),
             store,
             config,

@@ -11,6 +11,7 @@ mod init;
 mod mint;
 mod run;
 mod send;
+mod sim;
 mod status;
 pub(crate) mod vault;
 
@@ -21,6 +22,7 @@ pub(crate) use inbox::inbox;
 pub(crate) use init::init;
 pub(crate) use run::run;
 pub(crate) use send::send;
+pub(crate) use sim::sim;
 pub(crate) use status::{Report, status};
 
 use crate::{

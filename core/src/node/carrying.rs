@@ -82,6 +82,7 @@ impl Node {
             tracing::debug!(id = ?envelope.id, "evicted");
             self.leaving.order.pop();
             self.remove_envelope(&envelope)?;
+            self.turnover.evicted += 1;
         }
     }
 

@@ -478,6 +478,7 @@ impl Node {
         )?;
         self.bound_tombstones()?;
         self.remove_envelope(fragment)?;
+        self.turnover.acknowledged += u64::from(fragment.standing == Standing::Foreign);
         if let Some(message) = fragment.message {
             self.store.count_arrived(message)?;
             self.progress_of_attachment(message)?;
@@ -568,6 +569,7 @@ impl Node {
         self.entomb(&mark.release_id(), Some(&Proof::Body(release)), None, postmark, forget)?;
         for fragment in &fragments {
             self.remove_envelope(fragment)?;
+            self.turnover.acknowledged += u64::from(fragment.standing == Standing::Foreign);
         }
         self.tombstones -= self.store.forget_fragment_acks(mark)?;
         if let Some(attachment) = self.store.attachment_by_mark(mark)? {

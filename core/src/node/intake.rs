@@ -372,6 +372,7 @@ impl Node {
             bytes: envelope.as_bytes(),
             husk: origin.is_husk.then(|| husk(envelope.as_bytes())),
         };
+        self.turnover.taken += u64::from(standing != Standing::Own);
         if let Some(fragment) = new.fragment {
             let traits = Traits {
                 priority: new.priority,

@@ -97,6 +97,34 @@ impl Node {
         now: Timestamp,
         link: LinkId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        let small = self.poll_small(now, link)?;
+        if small.is_some() || self.store.is_open() {
+            return Ok(small);
+        }
+        let now = self.clock.advance(now);
+        let live = |session: &&mut Session| session.closed.is_none();
+        while let Some(next) =
+            self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
+        {
+            self.begin_transfer(now, link, next.row())?;
+        }
+        let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
+        // What is gone before its turn has left word.
+        let frame = session.poll_transfer().or_else(|| session.poll_small());
+        self.sent.merge(session.take_traffic());
+        Ok(frame)
+    }
+
+    /// The next frame for `link` that brings no envelope: all that a node sends which takes mail and
+    /// passes none on.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn poll_small(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         if self.store.is_open() {
             return Ok(None);
         }
@@ -109,14 +137,6 @@ impl Node {
             let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
             session = fed;
             frame = session.poll_small();
-        }
-        if frame.is_none() && session.closed.is_none() {
-            while let Some(next) = session.next_transfer() {
-                self.begin_transfer(now, link, next.row())?;
-                let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
-                session = fed;
-            }
-            frame = session.poll_transfer();
         }
         self.sent.merge(session.take_traffic());
         Ok(frame)

@@ -6,7 +6,7 @@ use crate::chat::{State, ratchet};
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
-use crate::store::{Durability, Proof, StoreError};
+use crate::store::{Durability, Proof, Standing, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
 impl Node {
@@ -80,6 +80,7 @@ impl Node {
                 }
             }
             self.remove_envelope(&envelope)?;
+            self.turnover.expired += u64::from(envelope.standing == Standing::Foreign);
             if let Some(message) = envelope.message
                 && !self.store.is_under_way(message)?
             {

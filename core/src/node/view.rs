@@ -30,6 +30,21 @@ pub struct Stats {
     pub sent: Traffic,
     /// Frame bytes received since the node was opened.
     pub received_bytes: u64,
+    /// What has come and gone since the node was opened.
+    pub turnover: Turnover,
+}
+
+/// Envelopes that came from neighbours, and other people's that left the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Turnover {
+    /// Taken on board, one's own mail among them.
+    pub taken: u64,
+    /// Deleted because their acknowledgement came.
+    pub acknowledged: u64,
+    /// Deleted to make room.
+    pub evicted: u64,
+    /// Deleted at their end.
+    pub expired: u64,
 }
 
 /// A neighbour on a link.
@@ -101,6 +116,7 @@ impl Node {
             links: self.links.len(),
             sent: self.sent,
             received_bytes: self.received_bytes,
+            turnover: self.turnover,
         }
     }
 
@@ -144,6 +160,14 @@ impl Node {
             });
         }
         Ok(seen)
+    }
+
+    /// The envelope on board that came last.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn newest_envelope(&self) -> Result<Option<EnvelopeId>, StoreError> {
+        self.store.newest_envelope_id()
     }
 
     /// The envelope itself, as links carry it; `None` if it is not on board. For other ways of

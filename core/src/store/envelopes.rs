@@ -134,6 +134,12 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    pub(crate) fn newest_envelope_id(&self) -> Result<Option<EnvelopeId>, StoreError> {
+        let sql = "SELECT id FROM envelopes ORDER BY row DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([], |row| fixed(row, 0).map(EnvelopeId)).optional()?)
+    }
+
     pub(crate) fn carried(&self, limit: u32) -> Result<Vec<Carried>, StoreError> {
         let mut statement =
             self.connection.prepare_cached(&format!("{COLUMNS} ORDER BY row LIMIT ?1"))?;

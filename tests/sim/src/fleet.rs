@@ -1,0 +1,286 @@
+//! The people: a real node each, and what the simulator notes about it from outside.
+
+use crate::air::Purpose;
+use crate::scenario::{Message, Scenario};
+use crate::schedule::{MILLISECOND, Nanos};
+use crate::settings::Settings;
+use crate::world::SimError;
+use footpost_core::{
+    Body, Config, ContactId, EnvelopeId, LinkId, MAX_ENVELOPE_BYTES, Node, Priority, SendError,
+    StoreError, StorePath, Timestamp, Traffic, Work,
+};
+use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
+use rand_core::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+/// The zero of every scenario: midnight, 2026-06-01 UTC.
+const ZERO: Timestamp = Timestamp(1_780_272_000_000);
+/// Cards are replaced this often; who writes to somebody has seen one that is no older.
+const CARD_MS: u64 = 7 * footpost_core::DAY_MS;
+/// Hop counts of envelopes that are gone may be kept until they outnumber the others.
+const SPARE_HOPS: usize = 4096;
+
+/// What the bodies of a workload are, before the number of their message.
+const CONTENT_TYPE: &str = "message/";
+
+/// What fits an envelope beside card, target and statements.
+const MAX_BODY_BYTES: u32 = MAX_ENVELOPE_BYTES as u32 - 4096;
+/// No envelope is smaller.
+const SMALLEST_ENVELOPE_BYTES: u64 = 512;
+/// What a phone holds at least.
+const MIN_ENVELOPES: u64 = 50_000;
+
+/// What a stream of chance is for: each has its own, so that no setting changes another's.
+#[derive(Clone, Copy)]
+enum Chance {
+    Nodes = 0,
+    Chosen = 1,
+    Clocks = 2,
+}
+
+fn chance(seed: u64, stream: Chance) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(stream as u64);
+    rng
+}
+
+/// One person.
+pub(crate) struct Person {
+    pub(crate) node: Node,
+    clock_error_ms: i64,
+    /// The longest body that they send in one envelope.
+    max_body_bytes: u64,
+    /// Takes all mail and passes none on.
+    drops: bool,
+    /// Those they write to or hear from, and when the card was handed over.
+    contacts: BTreeMap<usize, (ContactId, Timestamp)>,
+    /// What the node had sent when last asked.
+    sent: Traffic,
+    /// How many envelopes the node had taken when last asked.
+    taken: u64,
+    /// Transfers behind the envelopes on board that were not sealed here.
+    hops: BTreeMap<EnvelopeId, u32>,
+    /// The same of the latest.
+    latest_hops: u32,
+    /// When the node wants to be woken, and the earliest time at which it will be asked.
+    pub(crate) due: Nanos,
+    pub(crate) scheduled: Nanos,
+}
+
+/// So large a share of `people`, by lot.
+pub(crate) fn chosen(people: usize, share: f64, seed: u64) -> BTreeSet<usize> {
+    #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a share of a count")]
+    let count = (people as f64 * share).round() as usize;
+    let mut rng = chance(seed, Chance::Chosen);
+    let mut lots: Vec<(u64, usize)> = (0..people).map(|person| (rng.next_u64(), person)).collect();
+    lots.sort_unstable();
+    lots.into_iter().take(count).map(|(_, person)| person).collect()
+}
+
+/// Opens everybody's node at the time `at`, and hands out the cards for the messages to come.
+pub(crate) fn open(
+    scenario: &Scenario,
+    settings: &Settings,
+    droppers: &BTreeSet<usize>,
+    at: Nanos,
+) -> Result<Vec<Person>, SimError> {
+    let mut config = Config::default();
+    config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
+    // The buffer alone is the limit.
+    config
+        .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));
+    config.lifetime_s(settings.lifetime_s)?.fragment_bytes(settings.fragment_bytes)?;
+    let max_body_bytes = settings.fragment_bytes.min(MAX_BODY_BYTES).into();
+    let mut seeds = chance(settings.seed, Chance::Nodes);
+    let mut clocks = chance(settings.seed, Chance::Clocks);
+    let error_ms = i64::try_from(settings.clock_error_s).unwrap_or(i64::MAX).saturating_mul(1000);
+    let mut people = Vec::with_capacity(scenario.people);
+    for person in 0..scenario.people {
+        let rng = Box::new(ChaCha20Rng::seed_from_u64(seeds.next_u64()));
+        let width = error_ms.unsigned_abs().saturating_mul(2).saturating_add(1);
+        let clock_error_ms = (clocks.next_u64() % width) as i64 - error_ms;
+        let node = Node::open(&StorePath::Memory, config.clone(), rng, wall(at, clock_error_ms))?;
+        people.push(Person {
+            node,
+            clock_error_ms,
+            max_body_bytes,
+            drops: droppers.contains(&person),
+            contacts: BTreeMap::new(),
+            sent: Traffic::default(),
+            taken: 0,
+            hops: BTreeMap::new(),
+            latest_hops: 0,
+            due: Nanos::MAX,
+            scheduled: Nanos::MAX,
+        });
+    }
+    for message in &scenario.messages {
+        befriend(&mut people, message.from, message.to, at)?;
+    }
+    Ok(people)
+}
+
+/// Each of the two has the other's card, of this week.
+fn befriend(people: &mut [Person], a: usize, b: usize, at: Nanos) -> Result<ContactId, SimError> {
+    introduce(people, b, a, at)?;
+    introduce(people, a, b, at)
+}
+
+fn introduce(
+    people: &mut [Person],
+    who: usize,
+    whom: usize,
+    at: Nanos,
+) -> Result<ContactId, SimError> {
+    let now = people[who].clock(at);
+    match people[who].contacts.get(&whom) {
+        Some((contact, since)) if now.since(*since) < CARD_MS => Ok(*contact),
+        _ => {
+            let card = people[whom].node.card().clone();
+            let contact = people[who].node.add_contact(now, &card, &whom.to_string())?;
+            people[who].contacts.insert(whom, (contact, now));
+            Ok(contact)
+        }
+    }
+}
+
+/// Hands a message to its writer's node.
+pub(crate) fn write(
+    people: &mut [Person],
+    message: &Message,
+    number: usize,
+    at: Nanos,
+) -> Result<(), SimError> {
+    let contact = befriend(people, message.from, message.to, at)?;
+    let person = &mut people[message.from];
+    person.send(person.clock(at), contact, number, message.size_bytes).map_err(|source| {
+        SimError::Send {
+            place: message.place.clone(),
+            name: message.name.clone(),
+            size_bytes: message.size_bytes,
+            source,
+        }
+    })
+}
+
+impl Person {
+    /// What their clock shows.
+    pub(crate) fn clock(&self, at: Nanos) -> Timestamp {
+        wall(at, self.clock_error_ms)
+    }
+
+    /// Sends a body of this size, under a content type that tells the message: in one envelope if it
+    /// is no longer than a fragment, else as an attachment.
+    fn send(
+        &mut self,
+        now: Timestamp,
+        to: ContactId,
+        number: usize,
+        size_bytes: u64,
+    ) -> Result<(), SendError> {
+        let content_type = format!("{CONTENT_TYPE}{number}");
+        let mut content = Noise(ChaCha8Rng::seed_from_u64(number as u64));
+        if size_bytes > self.max_body_bytes {
+            let name = ("body", content_type.as_str());
+            let priority = Priority::Normal;
+            let sent = self.node.send_attachment(now, to, name, size_bytes, &mut content, priority);
+            return sent.map(drop);
+        }
+        let mut bytes = vec![0; size_bytes as usize];
+        content.0.fill_bytes(&mut bytes);
+        let body = Body::Application { content_type, bytes };
+        self.node.send(now, to, &body, Priority::Normal).map(drop)
+    }
+
+    /// The next frame for `link`, and what it is for.
+    pub(crate) fn transmit(
+        &mut self,
+        at: Nanos,
+        link: LinkId,
+    ) -> Result<Option<(Vec<u8>, Purpose)>, StoreError> {
+        let frame = if self.drops {
+            self.node.poll_small(self.clock(at), link)?
+        } else {
+            self.node.poll_transmit(self.clock(at), link)?
+        };
+        let Some(frame) = frame else { return Ok(None) };
+        let before = std::mem::replace(&mut self.sent, self.node.stats().sent);
+        let has = |bytes: fn(&Traffic) -> u64| bytes(&self.sent) > bytes(&before);
+        let purpose = if has(|sent| sent.envelope_bytes) {
+            Purpose::Envelope
+        } else if has(|sent| sent.handshake_bytes) {
+            Purpose::Handshake
+        } else if has(|sent| sent.sync_bytes) {
+            Purpose::Sync
+        } else if has(|sent| sent.ack_bytes) {
+            Purpose::Ack
+        } else {
+            Purpose::Other
+        };
+        Ok(Some((frame, purpose)))
+    }
+
+    /// Notes how far the envelope has travelled that the last frame made whole, if it did.
+    /// `hops_of` tells how far it had come to the neighbour that sent it.
+    pub(crate) fn note_arrival(
+        &mut self,
+        hops_of: impl FnOnce(&EnvelopeId) -> u32,
+    ) -> Result<(), StoreError> {
+        let stats = self.node.stats();
+        if std::mem::replace(&mut self.taken, stats.turnover.taken) == stats.turnover.taken {
+            return Ok(());
+        }
+        let Some(id) = self.node.newest_envelope()? else { return Ok(()) };
+        self.latest_hops = hops_of(&id) + 1;
+        self.hops.insert(id, self.latest_hops);
+        if self.hops.len() > SPARE_HOPS + 2 * stats.foreign_envelopes as usize {
+            let kept = self.node.carried(u32::MAX)?;
+            let kept: BTreeSet<EnvelopeId> = kept.iter().map(|envelope| envelope.id).collect();
+            self.hops.retain(|id, _| kept.contains(id));
+        }
+        Ok(())
+    }
+
+    /// How many transfers have brought an envelope to this person: none for their own.
+    pub(crate) fn hops_of(&self, id: &EnvelopeId) -> u32 {
+        self.hops.get(id).copied().unwrap_or_default()
+    }
+
+    /// The same of the envelope that came last.
+    pub(crate) fn latest_hops(&self) -> u32 {
+        self.latest_hops
+    }
+
+    /// When the node wants to be woken, by the scenario's time.
+    pub(crate) fn next_wake(&self, now: Nanos) -> Result<Nanos, StoreError> {
+        let Some((at, _)) = self.node.poll_timeout()? else { return Ok(Nanos::MAX) };
+        let true_ms = at.0.saturating_add_signed(self.clock_error_ms.saturating_neg());
+        Ok(true_ms.saturating_sub(ZERO.0).saturating_mul(MILLISECOND).max(now))
+    }
+}
+
+fn wall(at: Nanos, clock_error_ms: i64) -> Timestamp {
+    Timestamp((ZERO.0 + at / MILLISECOND).saturating_add_signed(clock_error_ms))
+}
+
+/// Bytes that nothing compresses, without end.
+struct Noise(ChaCha8Rng);
+
+impl Read for Noise {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.fill_bytes(bytes);
+        Ok(bytes.len())
+    }
+}
+
+/// The number of the workload's message that has this body, and whether the body comes in
+/// fragments.
+pub(crate) fn number_of(body: &Body) -> Option<(usize, bool)> {
+    let (content_type, is_in_fragments) = match body {
+        Body::Application { content_type, .. } => (content_type, false),
+        Body::Attachment { content_type, .. } => (content_type, true),
+        _ => return None,
+    };
+    Some((content_type.strip_prefix(CONTENT_TYPE)?.parse().ok()?, is_in_fragments))
+}

@@ -1,0 +1,64 @@
+//! What a run may vary.
+
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// How a scenario is replayed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What a radio moves, in bytes a second.
+    pub rate_bytes_per_s: u64,
+    /// The space of each node for other people's mail, in bytes.
+    pub buffer_bytes: u64,
+    /// How long the envelope of one fragment is, in bytes; longer bodies are cut into them.
+    pub fragment_bytes: u32,
+    /// How long messages live, in seconds.
+    pub lifetime_s: u32,
+    /// What the nodes offer to whom.
+    pub router: Router,
+    /// The share of people who take all mail and pass none on. No message is from or to them.
+    pub nodes_drop: f64,
+    /// The share of people who are taken out: the same ones, and so what [`Settings::nodes_drop`] is
+    /// compared with.
+    pub nodes_out: f64,
+    /// How far a person's clock is off at most, in seconds.
+    pub clock_error_s: u64,
+    /// What all chance follows from.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rate_bytes_per_s: 250_000,
+            buffer_bytes: 50_000_000,
+            fragment_bytes: 8 * 1024,
+            lifetime_s: 300 * 60,
+            router: Router::Epidemic,
+            nodes_drop: 0.0,
+            nodes_out: 0.0,
+            clock_error_s: 0,
+            seed: 1,
+        }
+    }
+}
+
+/// How nodes choose what to offer to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Router {
+    /// Everything to everybody, with acknowledgements as vaccine: what the engine does.
+    Epidemic,
+}
+
+impl FromStr for Router {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "epidemic" => Ok(Self::Epidemic),
+            _ => Err(format!("there is no router “{name}”: epidemic is the one there is")),
+        }
+    }
+}
