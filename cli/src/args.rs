@@ -376,9 +376,10 @@ pub(crate) struct Sim {
     /// How long messages live
     #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
     pub(crate) ttl: u32,
-    /// What nodes offer to whom: epidemic
-    #[arg(long, default_value = "epidemic")]
-    pub(crate) router: footpost_sim::Router,
+    /// How nodes pass on what they carry: carry, direct, epidemic, or spray:8 for another number of
+    /// copies
+    #[arg(long, default_value = "carry")]
+    pub(crate) router: footpost_core::Router,
     /// What all chance follows from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -120,6 +120,15 @@ impl Node {
         }
     }
 
+    /// What own mail takes on board until it has arrived, in bytes: see also
+    /// [`Node::set_max_carried_bytes`].
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn own_bytes(&self) -> Result<u64, StoreError> {
+        self.store.own_bytes()
+    }
+
     /// The neighbours whose handshake is over.
     pub fn neighbours(&self) -> Vec<Neighbour> {
         let neighbour = |(&link, session): (&LinkId, &crate::link::Session)| {

@@ -12,6 +12,8 @@ use crate::chat::ContactId;
 use crate::store::{Carried, EnvelopeRow, SteadyMs};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::str::FromStr;
+use thiserror::Error;
 
 /// How a node passes on what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +39,27 @@ impl Router {
             Self::Direct => Some(0),
             Self::Epidemic => Some(u8::MAX),
             Self::Spray(copies) => Some(copies.max(1).next_power_of_two().ilog2() as u8),
+        }
+    }
+}
+
+/// No router has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the routers are carry, direct, epidemic and, with a number of copies, spray:8")]
+pub struct UnknownRouter;
+
+impl FromStr for Router {
+    type Err = UnknownRouter;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRouter> {
+        match name {
+            "carry" => Ok(Self::Carry),
+            "direct" => Ok(Self::Direct),
+            "epidemic" => Ok(Self::Epidemic),
+            _ => {
+                let copies = name.strip_prefix("spray:").and_then(|copies| copies.parse().ok());
+                copies.filter(|copies| *copies > 0).map(Self::Spray).ok_or(UnknownRouter)
+            }
         }
     }
 }

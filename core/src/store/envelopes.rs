@@ -147,6 +147,17 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// What own mail takes that has not arrived: envelopes, and the bodies behind fragments.
+    pub(crate) fn own_bytes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT
+             (SELECT coalesce(sum(length(bytes)), 0) FROM contents
+              WHERE envelope IN (SELECT row FROM envelopes WHERE standing = 1))
+             + (SELECT coalesce(sum(length(bytes)), 0) FROM attachment_blocks
+                WHERE message IN (SELECT id FROM messages WHERE outgoing))";
+        let bytes: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(bytes.unsigned_abs())
+    }
+
     /// How many envelopes of others are carried, and their bytes.
     pub(crate) fn foreign_use(&self) -> Result<(u64, u64), StoreError> {
         let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM envelopes WHERE standing = 0";

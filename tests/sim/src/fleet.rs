@@ -49,6 +49,8 @@ fn chance(seed: u64, stream: Chance) -> ChaCha20Rng {
 pub(crate) struct Person {
     pub(crate) node: Node,
     clock_error_ms: i64,
+    /// For all that is on board, own mail included.
+    buffer_bytes: u64,
     /// The longest body that they send in one envelope.
     max_body_bytes: u64,
     /// Takes all mail and passes none on.
@@ -91,6 +93,7 @@ pub(crate) fn open(
     config
         .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));
     config.lifetime_s(settings.lifetime_s)?.fragment_bytes(settings.fragment_bytes)?;
+    config.router(settings.router);
     let max_body_bytes = settings.fragment_bytes.min(MAX_BODY_BYTES).into();
     let mut seeds = chance(settings.seed, Chance::Nodes);
     let mut clocks = chance(settings.seed, Chance::Clocks);
@@ -104,6 +107,7 @@ pub(crate) fn open(
         people.push(Person {
             node,
             clock_error_ms,
+            buffer_bytes: settings.buffer_bytes,
             max_body_bytes,
             drops: droppers.contains(&person),
             contacts: BTreeMap::new(),
@@ -161,7 +165,8 @@ pub(crate) fn write(
             size_bytes: message.size_bytes,
             source,
         }
-    })
+    })?;
+    Ok(person.share_buffer(at)?)
 }
 
 impl Person {
@@ -191,6 +196,13 @@ impl Person {
         content.0.fill_bytes(&mut bytes);
         let body = Body::Application { content_type, bytes };
         self.node.send(now, to, &body, Priority::Normal).map(drop)
+    }
+
+    /// Others' mail has the room that own mail leaves: one buffer a node, as The ONE has it.
+    pub(crate) fn share_buffer(&mut self, at: Nanos) -> Result<(), StoreError> {
+        let left = self.buffer_bytes.saturating_sub(self.node.own_bytes()?);
+        self.node.set_max_carried_bytes(self.clock(at), left)?;
+        self.node.commit()
     }
 
     /// The next frame for `link`, and what it is for.

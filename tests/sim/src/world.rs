@@ -10,7 +10,7 @@ use crate::schedule::{Happening, Nanos, SECOND, Schedule};
 use crate::settings::Settings;
 use footpost_core::{
     CloseReason, ConfigError, ContactError, CostClass, Event, LinkId, LinkInfo, MessageId,
-    OpenError, Role, SendError, StoreError,
+    OpenError, Role, SendError, State, StoreError,
 };
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -258,6 +258,9 @@ impl World {
                 Ok(self.deliver(person, message, false)?)
             }
             Event::AttachmentWhole { message } => Ok(self.deliver(person, message, true)?),
+            Event::Progress { state: State::Delivered | State::Expired, .. } => {
+                Ok(self.people[person].share_buffer(self.now)?)
+            }
             Event::NeighbourUp { .. } => {
                 self.figures.crypto_operations.handshakes += 1;
                 Ok(())

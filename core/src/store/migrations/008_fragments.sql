@@ -72,6 +72,7 @@ ALTER TABLE envelopes ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE envelopes ADD COLUMN taken_steady INTEGER NOT NULL DEFAULT 0;
 DROP INDEX envelopes_eviction;
 CREATE INDEX envelopes_foreign ON envelopes (row) WHERE standing = 0;
+CREATE INDEX envelopes_own ON envelopes (row) WHERE standing = 1;
 
 -- Whom this node meets: contacts (0 and the number) and keys of links (1 and the key).
 CREATE TABLE neighbours (
