@@ -1,7 +1,7 @@
 //! Bodies in fragments on one link: what the neighbour has, what was asked of it, what it asked for.
 
 use super::frame::{BodyTraits, Frame, MAX_FRAGMENT_ACKS, Shelf};
-use crate::envelope::{BodyKey, FragmentAck};
+use crate::envelope::{BodyKey, BodyMark, FragmentAck};
 use crate::sync::Numbers;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,7 +23,7 @@ pub(crate) struct Bodies {
     /// What the neighbour has and this side lacked, in the order of its announcements.
     offers: VecDeque<Offer>,
     /// All that the neighbour has said to have, as far as there is room to remember.
-    theirs: BTreeMap<BodyKey, Numbers>,
+    theirs: BTreeMap<BodyKey, (BodyTraits, Numbers)>,
     span: u32,
     /// Asked of the neighbour and not come yet, with its length in bytes.
     fetching: BTreeMap<Piece, u32>,
@@ -52,9 +52,9 @@ pub(crate) enum Walk {
 
 impl Bodies {
     /// The neighbour has these.
-    pub(crate) fn note_theirs(&mut self, body: BodyKey, numbers: &Numbers) {
-        let theirs = self.theirs.entry(body).or_default();
-        let before = theirs.span();
+    pub(crate) fn note_theirs(&mut self, body: BodyKey, traits: BodyTraits, numbers: &Numbers) {
+        let before = self.theirs.get(&body).map_or(0, |(_, theirs)| theirs.span());
+        let (_, theirs) = self.theirs.entry(body).or_insert((traits, Numbers::default()));
         for number in numbers.iter() {
             theirs.insert(number);
         }
@@ -65,11 +65,27 @@ impl Bodies {
         }
     }
 
+    /// It turns out that bodies of this mark are for this node: what the neighbour has of them counts
+    /// as offered anew.
+    pub(crate) fn offer_again(&mut self, mark: BodyMark) {
+        let [first, last] = mark.bodies();
+        let offers: Vec<Offer> = self
+            .theirs
+            .range(first..=last)
+            .map(|(body, (traits, numbers))| {
+                let shelf = Shelf { generation: 0, is_offered: false, numbers: numbers.clone() };
+                Offer { body: *body, traits: *traits, shelf }
+            })
+            .collect();
+        for offer in offers {
+            self.push_offer(offer, true);
+        }
+    }
+
     /// Whether the neighbour has it, or is about to.
     pub(crate) fn has(&self, (body, number): Piece) -> bool {
-        [&self.theirs, &self.served]
-            .iter()
-            .any(|bodies| bodies.get(&body).is_some_and(|numbers| numbers.contains(number)))
+        let theirs = self.theirs.get(&body).map(|(_, numbers)| numbers);
+        [theirs, self.served.get(&body)].into_iter().flatten().any(|has| has.contains(number))
     }
 
     /// What is announced beyond the bounds is not kept. What is for this node is asked for first.
@@ -105,7 +121,7 @@ impl Bodies {
 
     /// The neighbour has these no more.
     pub(crate) fn forget(&mut self, body: BodyKey, gone: &Numbers) {
-        if let Some(theirs) = self.theirs.get_mut(&body) {
+        if let Some((_, theirs)) = self.theirs.get_mut(&body) {
             gone.iter().for_each(|number| theirs.remove(number));
         }
         self.walk_offers(|offer| {

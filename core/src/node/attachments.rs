@@ -259,7 +259,7 @@ impl Node {
                 self.foreign_bytes = self.foreign_bytes.saturating_sub(carried.size_bytes as u64);
             }
         }
-        Ok(())
+        self.fetch_body(manifest.secret.mark())
     }
 
     /// Takes what a fragment on board brings for an own attachment. Says whether it brought anything

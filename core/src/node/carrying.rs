@@ -1,7 +1,7 @@
 //! Carrying for others: whom this node meets, what is handed on to them, and what makes room.
 
 use super::Node;
-use super::fragments::Holdings;
+use super::holdings::Holdings;
 use crate::chat::ContactId;
 use crate::clock::Moment;
 use crate::routing::{Copy, NeighbourId, Outlook, Worth, is_direct};

@@ -13,14 +13,13 @@ use super::{Fault, Node};
 use crate::chat::State;
 use crate::clock::Moment;
 use crate::envelope::{
-    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
-    Release,
+    BodyKey, BodyMark, Envelope, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
 };
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
 use crate::routing::{Copy, Router};
-use crate::store::{Carried, Durability, Proof, Standing, SteadyMs, Store, StoreError};
+use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,150 +32,12 @@ const BESIDE_NUMBERS_BYTES: usize = 56;
 /// Of 256 bodies, so many are taken as if they were for this node.
 const DECOYS: u8 = 16;
 
-/// What is on board of one body.
-pub(super) struct Holding {
-    numbers: Numbers,
-    /// How often each was halved.
-    generations: BTreeMap<u32, u8>,
-    traits: Traits,
-    /// What stands for it in reconciliations, once it was asked for.
-    item: Option<[u8; 32]>,
-}
-
-/// What all fragments of a body have in common.
-#[derive(Clone, Copy)]
-pub(super) struct Traits {
-    pub(super) priority: Priority,
-    pub(super) needed: u32,
-    pub(super) fragment_bytes: u32,
-    pub(super) born: SteadyMs,
-    pub(super) expires: SteadyMs,
-    /// When this node got the first of it.
-    pub(super) taken: SteadyMs,
-}
-
-impl Traits {
-    fn to_wire(self, now: Moment) -> BodyTraits {
-        let seconds =
-            |ms: i64| u32::try_from(ms.max(0) / 1000).unwrap_or(u32::MAX).min(MAX_LIFETIME_S);
-        BodyTraits {
-            priority: self.priority,
-            needed: self.needed,
-            fragment_bytes: self.fragment_bytes,
-            age_s: seconds(now.steady - self.born),
-            left_s: seconds(self.expires - now.steady),
-        }
-    }
-}
-
-impl Holding {
-    fn copy(&self, generation: u8) -> Copy {
-        let traits = &self.traits;
-        Copy {
-            priority: traits.priority,
-            generation,
-            born: traits.born,
-            expires: traits.expires,
-            taken: traits.taken,
-            size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
-        }
-    }
-}
-
-/// Bodies of which anything is on board: derived from the store, and kept in step with it.
-#[derive(Default)]
-pub(super) struct Holdings(BTreeMap<BodyKey, Holding>);
-
-impl Holdings {
-    pub(super) fn load(store: &Store) -> Result<Self, StoreError> {
-        let mut holdings = Self::default();
-        for carried in store.fragments()? {
-            let Some((body, number)) = carried.fragment else { continue };
-            if let Some(holding) = holdings.0.get_mut(&body) {
-                holding.numbers.insert(number);
-                holding.generations.insert(number, carried.generation);
-                holding.traits.taken = holding.traits.taken.min(carried.taken);
-                continue;
-            }
-            let bytes = store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
-            let fragment = Fragment::of_header(&bytes).ok_or(StoreError::Corrupt)?;
-            let traits = Traits {
-                priority: carried.priority,
-                needed: fragment.needed,
-                fragment_bytes: carried.size_bytes as u32,
-                born: carried.born,
-                expires: carried.expires,
-                taken: carried.taken,
-            };
-            holdings.insert(fragment, traits, carried.generation);
-        }
-        Ok(holdings)
-    }
-
-    pub(super) fn insert(&mut self, fragment: Fragment, traits: Traits, generation: u8) {
-        let holding = self.0.entry(fragment.body).or_insert_with(|| Holding {
-            numbers: Numbers::default(),
-            generations: BTreeMap::new(),
-            traits,
-            item: None,
-        });
-        holding.numbers.insert(fragment.number);
-        holding.generations.insert(fragment.number, generation);
-        holding.item = None;
-    }
-
-    /// A copy was handed over.
-    pub(super) fn set_generation(&mut self, (body, number): Piece, generation: u8) {
-        if let Some(holding) = self.0.get_mut(&body) {
-            holding.generations.insert(number, generation);
-        }
-    }
-
-    /// Whether nothing of the body is on board.
-    pub(super) fn lacks(&self, body: BodyKey) -> bool {
-        !self.0.contains_key(&body)
-    }
-
-    /// How many fragments of the body are on board.
-    fn count(&self, body: BodyKey) -> usize {
-        self.0.get(&body).map_or(0, |holding| holding.generations.len())
-    }
-
-    /// The length of the whole body, as far as a carrier can tell.
-    pub(super) fn body_bytes(&self, body: BodyKey) -> u64 {
-        self.0.get(&body).map_or(0, |holding| holding.copy(0).size_bytes)
-    }
-
-    pub(super) fn remove(&mut self, (body, number): Piece) {
-        let Some(holding) = self.0.get_mut(&body) else { return };
-        holding.numbers.remove(number);
-        holding.generations.remove(&number);
-        holding.item = None;
-        if holding.numbers.is_empty() {
-            self.0.remove(&body);
-        }
-    }
-
-    pub(super) fn contains(&self, (body, number): Piece) -> bool {
-        self.0.get(&body).is_some_and(|holding| holding.numbers.contains(number))
-    }
-
-    /// What stands for each body in a reconciliation.
-    pub(super) fn items(&mut self) -> BTreeMap<[u8; 32], BodyKey> {
-        let item = |(body, holding): (&BodyKey, &mut Holding)| {
-            let numbers = &holding.numbers;
-            (*holding.item.get_or_insert_with(|| numbers.digest(&body.0)), *body)
-        };
-        self.0.iter_mut().map(item).collect()
-    }
-}
-
 impl Node {
     /// Names what is on board of these bodies, the most useful first.
     pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: Vec<BodyKey>) {
         let outlook = self.outlook();
         let worth = |body: &BodyKey| {
-            let holding = self.holdings.0.get(body)?;
+            let holding = self.holdings.get(*body)?;
             let least = holding.generations.values().min()?;
             Some((outlook.worth(&holding.copy(*least)), *body))
         };
@@ -189,7 +50,7 @@ impl Node {
 
     /// Names what is on board of a body, but for what the neighbour has; `news`: of these alone.
     fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey, news: Option<&Numbers>) {
-        let Some(holding) = self.holdings.0.get(&body) else { return };
+        let Some(holding) = self.holdings.get(body) else { return };
         let Some(session) = self.links.get(&link) else { return };
         let mut by_generation: BTreeMap<u8, Numbers> = BTreeMap::new();
         for (number, generation) in &holding.generations {
@@ -239,14 +100,14 @@ impl Node {
         let is_own = self.collects(body.mark())?;
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         for mut shelf in shelves {
-            session.bodies.note_theirs(body, &shelf.numbers);
+            session.bodies.note_theirs(body, traits, &shelf.numbers);
             for &(number, ack) in &acked {
                 if shelf.numbers.contains(number) {
                     shelf.numbers.remove(number);
                     session.bodies.push_ack((body, number), ack);
                 }
             }
-            if let Some(holding) = self.holdings.0.get(&body) {
+            if let Some(holding) = self.holdings.get(body) {
                 for number in holding.numbers.iter() {
                     shelf.numbers.remove(number);
                 }
@@ -256,6 +117,17 @@ impl Node {
             }
         }
         Ok(self.fetch_more(link)?)
+    }
+
+    /// A body turns out to be for this node: whoever is here and has any of it is asked.
+    pub(super) fn fetch_body(&mut self, mark: BodyMark) -> Result<(), StoreError> {
+        for link in self.links.keys().copied().collect::<Vec<_>>() {
+            if let Some(session) = self.links.get_mut(&link) {
+                session.bodies.offer_again(mark);
+            }
+            self.fetch_more(link)?;
+        }
+        Ok(())
     }
 
     /// Asks the neighbour for what it has announced, until a window is on its way.

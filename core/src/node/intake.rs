@@ -1,7 +1,7 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
 use super::acks::bars;
-use super::fragments::Traits;
+use super::holdings::Traits;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
 use super::{Fault, Node};
