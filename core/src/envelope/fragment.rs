@@ -17,7 +17,7 @@ use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, Priority,
     SIGNATURE_LEN, STUB_LEN, VERSION, array, stub,
 };
-use super::{Envelope, Postmark, WorkProof, postmark};
+use super::{Envelope, Kind, Postmark, WorkProof, postmark};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::time::Timestamp;
 use aes_gcm::aead::{Aead, Payload};
@@ -300,7 +300,7 @@ impl BodyMark {
 impl Envelope<'_> {
     /// What the header says of the body, if this is a fragment.
     pub(crate) fn fragment(&self) -> Option<Fragment> {
-        self.suite().is_none().then(|| {
+        (self.kind() == Kind::Fragment).then(|| {
             let bytes = self.as_bytes();
             Fragment {
                 body: BodyKey::new(
