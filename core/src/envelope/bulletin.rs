@@ -62,7 +62,7 @@ impl BulletinKind {
         }
     }
 
-    fn priority(self) -> Priority {
+    pub(crate) fn priority(self) -> Priority {
         match self {
             Self::Information => Priority::Low,
             Self::Alert => Priority::Normal,
@@ -157,10 +157,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    pub(crate) fn decode(
-        reader: &mut Reader<'a>,
-        kind: BulletinKind,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(reader: &mut Reader<'a>, kind: BulletinKind) -> Result<Self, DecodeError> {
         let said = Self {
             number: reader.varint("bulletin number")?,
             thread: reader.varint("bulletin thread")?,

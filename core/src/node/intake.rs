@@ -110,6 +110,7 @@ impl Node {
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
+        Self::check_publisher(envelope)?;
         if !is_acceptable(now, envelope, age_s) {
             return Ok(());
         }
@@ -132,6 +133,10 @@ impl Node {
         let size_bytes = envelope.as_bytes().len() as u64;
         if !self.may_charge(charge, size_bytes)? {
             return Ok(());
+        }
+        if let Some(bulletin) = envelope.bulletin() {
+            let from = (id, born, charge.row);
+            return Ok(self.accept_bulletin(now, link, envelope, from, &bulletin)?);
         }
         if let Some(fragment) = envelope.fragment() {
             let from = (id, born, charge.row);

@@ -1,5 +1,6 @@
 //! Postmarks: minting one's own, and judging those of others.
 
+use super::bulletins::MAX_OF_POSTMARK;
 use super::{Fault, Node};
 use crate::chat::{ContactId, SendError, State};
 use crate::clock::Moment;
@@ -38,6 +39,8 @@ pub(super) struct Postmarks {
     verdicts: u64,
     /// When the verdicts are swept next.
     sweep_at: u64,
+    /// Whether a bulletin waits for one that no letter goes under.
+    needs_public: bool,
     /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
     empty_at: Option<SteadyMs>,
 }
@@ -72,6 +75,7 @@ impl Postmarks {
             bench,
             verdicts: store.verdict_count()?,
             sweep_at: MAX_VERDICTS,
+            needs_public: false,
             empty_at: None,
         })
     }
@@ -85,16 +89,31 @@ impl Postmarks {
         self.own.iter().enumerate().filter(move |(_, own)| {
             own.day == day
                 && own.is_minted
+                && !own.is_public
                 && own.envelopes < MAX_ITEMS
                 && own.bytes + MAX_ENVELOPE_BYTES as u64 <= MAX_BYTES
         })
     }
 
+    /// The one for bulletins: that has signed some, and can more; else one that has signed nothing.
+    fn public(&mut self, day: u32) -> Option<&mut OwnPostmark> {
+        let rank = |own: &OwnPostmark| match own.is_public {
+            true => own.envelopes < MAX_OF_POSTMARK,
+            false => own.envelopes == 0,
+        };
+        let fit = self.own.iter_mut().filter(|own| own.day == day && own.is_minted && rank(own));
+        fit.max_by_key(|own| own.is_public)
+    }
+
     /// The day of the next minting, if there is one.
     fn wanted(&self, now: Timestamp) -> Option<u32> {
         let lacks = |day: u32| {
-            let minted = self.own.iter().filter(|own| own.day == day && own.is_minted).count();
-            minted < A_DAY || self.usable(day).next().is_none()
+            let is_for_letters =
+                |own: &&OwnPostmark| own.day == day && own.is_minted && !own.is_public;
+            let minted = self.own.iter().filter(is_for_letters).count();
+            (self.needs_public && day == now.day())
+                || minted < A_DAY
+                || self.usable(day).next().is_none()
         };
         let (today, tomorrow) = (now.day(), Timestamp(now.0.saturating_add(AHEAD_MS)).day());
         [today, tomorrow].into_iter().find(|day| lacks(*day))
@@ -190,6 +209,22 @@ impl Node {
         Ok(turn.and_then(|turn| usable.get(turn)).map(|(_, own)| own.postmark.clone()))
     }
 
+    /// A postmark for bulletins; none where it must be minted first. No letter goes under it: who reads
+    /// the bulletin would know the letters' writer.
+    pub(super) fn public_postmark(&mut self, now: Moment) -> Result<Option<Postmark>, StoreError> {
+        let day = now.wall.day();
+        let is_free = self.postmarks.bench.difficulty().is_none();
+        if is_free && self.postmarks.public(day).is_none() {
+            self.insert_own_postmark(day, true)?;
+        }
+        let public = self.postmarks.public(day).map(|own| {
+            own.is_public = true;
+            own.postmark.clone()
+        });
+        self.postmarks.needs_public = public.is_none();
+        Ok(public)
+    }
+
     /// A postmark has signed an own envelope.
     pub(super) fn count_use(&mut self, envelope: &Envelope<'_>) -> Result<(), StoreError> {
         let key = envelope.postmark_key();
@@ -202,6 +237,7 @@ impl Node {
 
     /// Seals what was written while no postmark was ready, as far as they last now.
     pub(super) fn seal_waiting(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.publish_waiting(now)?;
         for (id, priority) in self.store.unsealed()? {
             let row = self.store.message(id)?.ok_or(StoreError::Corrupt)?;
             let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };
@@ -237,8 +273,16 @@ impl Node {
 
     fn insert_own_postmark(&mut self, day: u32, is_minted: bool) -> Result<(), StoreError> {
         let postmark = Postmark::generate(&mut *self.rng);
-        let (row, next_nonce, envelopes, bytes) = (0, 0, 0, 0);
-        let mut own = OwnPostmark { row, day, postmark, is_minted, next_nonce, envelopes, bytes };
+        let mut own = OwnPostmark {
+            row: 0,
+            day,
+            postmark,
+            is_minted,
+            next_nonce: 0,
+            envelopes: 0,
+            bytes: 0,
+            is_public: false,
+        };
         own.row = self.store.insert_own_postmark(&own)?;
         self.postmarks.own.push(own);
         Ok(())

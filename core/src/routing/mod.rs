@@ -4,7 +4,8 @@
 //! that it lacks.
 
 use crate::chat::ContactId;
-use crate::store::{Carried, EnvelopeRow, SteadyMs};
+use crate::envelope::Priority;
+use crate::store::{Carried, EnvelopeRow, Standing, SteadyMs};
 use std::cmp::Reverse;
 
 /// The place of an envelope in one link's queue: the least goes first.
@@ -35,8 +36,8 @@ impl TransferOrder {
     /// `neighbour` is the contact that the link is proven to lead to.
     pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>) -> Self {
         Self {
-            is_for_others: !is_direct(envelope, neighbour),
-            priority: Reverse(envelope.priority as u8),
+            is_for_others: !is_direct(envelope, neighbour) && !is_sos(envelope),
+            priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
             turn: Turn::Letter { born: Reverse(envelope.born) },
             row: envelope.row,
         }
@@ -65,6 +66,11 @@ pub(crate) fn repair_symbols(symbols: u32) -> u32 {
 /// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.
 pub(crate) fn is_direct(envelope: &Carried, neighbour: Option<ContactId>) -> bool {
     neighbour.is_some() && envelope.recipient == neighbour
+}
+
+/// They are few and short: nothing waits for them that could not.
+fn is_sos(envelope: &Carried) -> bool {
+    envelope.standing == Standing::Bulletin && envelope.priority == Priority::Urgent
 }
 
 /// Whether `new` may push `old` out: only if it is more urgent, or as urgent and longer to live.

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Row};
 /// The newest bulletin of a thread.
 pub(crate) struct Thread {
     pub(crate) number: u64,
+    pub(crate) kind: BulletinKind,
     /// None once it is gone.
     pub(crate) envelope: Option<EnvelopeRow>,
 }
@@ -59,9 +60,24 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the publisher is a contact who was shut out.
+    /// What is made of a publisher who is a contact goes on under their new key; nobody follows a key
+    /// that was revoked.
+    pub(crate) fn move_stance(
+        &self,
+        old: &Identity,
+        new: Option<&Identity>,
+    ) -> Result<(), StoreError> {
+        let Some(stance) = self.stance(old)? else { return Ok(()) };
+        if new.is_some() || stance == Stance::Followed {
+            self.set_stance(old, None)?;
+        }
+        new.map_or(Ok(()), |new| self.set_stance(new, Some(stance)))
+    }
+
+    /// Whether the publisher is a contact who was shut out, under whatever key of theirs.
     pub(crate) fn is_blocked(&self, publisher: &Identity) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM contacts WHERE identity = ?1 AND relation = 2";
+        let sql = "SELECT 1 FROM contacts WHERE relation = 2 AND (identity = ?1 OR id IN
+             (SELECT contact FROM contact_keys WHERE identity = ?1))";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([publisher.as_bytes()], |_| Ok(())).optional()?.is_some())
     }
@@ -71,12 +87,14 @@ impl Store {
         publisher: &Identity,
         thread: u64,
     ) -> Result<Option<Thread>, StoreError> {
-        let sql = "SELECT issue, envelope FROM bulletins WHERE publisher = ?1 AND thread = ?2";
+        let sql =
+            "SELECT issue, kind, envelope FROM bulletins WHERE publisher = ?1 AND thread = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let known = statement.query_row((publisher.as_bytes(), thread as i64), |row| {
             Ok(Thread {
                 number: row.get::<_, i64>(0)?.unsigned_abs(),
-                envelope: row.get::<_, Option<i64>>(1)?.map(EnvelopeRow),
+                kind: kind(row, 1)?,
+                envelope: row.get::<_, Option<i64>>(2)?.map(EnvelopeRow),
             })
         });
         Ok(known.optional()?)
@@ -100,7 +118,8 @@ impl Store {
 
     /// Forgets threads that end by `now`, and the soonest to be forgotten beyond `max`.
     pub(crate) fn forget_threads(&self, now: SteadyMs, max: u64) -> Result<(), StoreError> {
-        let sql = "DELETE FROM bulletins WHERE envelope IS NULL AND (forget_steady <= ?1 OR rowid IN
+        let sql =
+            "DELETE FROM bulletins WHERE envelope IS NULL AND (forget_steady <= ?1 OR rowid IN
              (SELECT rowid FROM bulletins ORDER BY forget_steady DESC LIMIT -1 OFFSET ?2))";
         self.connection.prepare_cached(sql)?.execute((now, max as i64))?;
         Ok(())
@@ -188,11 +207,9 @@ impl Store {
         let sql = "SELECT issue, kind, lifetime_s, said FROM unpublished ORDER BY issue";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
-            let kind: u8 = row.get(1)?;
-            let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(1, kind.into());
             Ok(Unpublished {
                 number: row.get::<_, i64>(0)?.unsigned_abs(),
-                kind: BulletinKind::of(Priority::from_byte(kind).map_err(out_of_range)?),
+                kind: kind(row, 1)?,
                 lifetime_s: row.get(2)?,
                 said: row.get(3)?,
             })
@@ -205,6 +222,12 @@ impl Store {
         self.connection.prepare_cached(sql)?.execute([number as i64])?;
         Ok(())
     }
+}
+
+fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<BulletinKind> {
+    let byte: u8 = row.get(index)?;
+    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(index, byte.into());
+    Priority::from_byte(byte).map(BulletinKind::of).map_err(out_of_range)
 }
 
 fn stance(row: &Row<'_>, index: usize) -> rusqlite::Result<Stance> {
