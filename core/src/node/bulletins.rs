@@ -296,6 +296,20 @@ impl Node {
         self.store.publishers()
     }
 
+    /// Who has this address: see [`Identity::address`]. It is found among contacts, those who are
+    /// followed or muted, and publishers of what is on board.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn identity_of(&self, address: &str) -> Result<Option<Identity>, StoreError> {
+        let contacts = self.store.contacts()?.into_iter().map(|contact| contact.identity);
+        let publishers = self.publishers()?.into_iter().map(|(identity, _)| identity);
+        let on_board = self.bulletins(&BulletinFilter::default())?;
+        let on_board = on_board.into_iter().map(|bulletin| bulletin.id.publisher);
+        let mut known = contacts.chain(publishers).chain(on_board);
+        Ok(known.find(|identity| identity.address() == address))
+    }
+
     /// The bulletins on board that are asked for, the youngest first; own ones that wait for a
     /// postmark before them.
     ///
