@@ -29,7 +29,7 @@ const MAX_THREADS: u64 = 4096;
 /// A thread is remembered as long as any bulletin of it could be taken again.
 const THREAD_MS: SteadyMs = MAX_BULLETIN_LIFETIME_S as i64 * 1000 + TOMBSTONE_SLACK_MS;
 
-/// Places: with the longest texts they take 2.3 MiB, of which all SOS together have 200 KiB.
+/// Places: with the longest texts they take 2 MiB, of which all SOS together have 214 KiB.
 fn places(kind: BulletinKind) -> u64 {
     match kind {
         BulletinKind::Information | BulletinKind::Sos => 256,
