@@ -178,59 +178,62 @@ fn the_blocked_are_not_shown_and_cannot_tell() {
     assert_eq!(texts(&mut net, 2), ["hello"]);
 }
 
+/// As many SOS as carriers take of one publisher.
+fn flood(net: &mut Net, publisher: usize) {
+    for n in 0..16 {
+        publish(net, publisher, &draft(BulletinKind::Sos, &format!("{publisher}, {n}")));
+    }
+}
+
 #[test]
 fn bulletins_and_private_mail_do_not_displace_each_other() {
     let mut config = simulated();
     config.max_carried_envelopes(20);
-    let mut net = Net::with_config(7, 40, &config);
-    let (to, _) = net.befriend(0, 39);
+    let mut net = Net::with_config(7, 21, &config);
+    let (to, _) = net.befriend(0, 20);
     for n in 0..20 {
         net.send(0, to, &format!("letter {n}"));
     }
     meet(&mut net, 0, 1);
     assert_eq!(net.node(1).stats().foreign_envelopes, 20);
-    // More than there are places for alerts; each publisher as many as carriers take of one.
-    for publisher in 2..38 {
-        for n in 0..16 {
-            alert(&mut net, publisher, &format!("{publisher}, {n}"));
-        }
+    // More than there are places for SOS; of each publisher as many as carriers take of one.
+    for publisher in 2..19 {
+        flood(&mut net, publisher);
         net.run_for(60_000);
         meet(&mut net, publisher, 1);
     }
     assert_eq!(net.node(1).stats().foreign_envelopes, 20);
     let seen = texts(&mut net, 1);
-    assert_eq!(seen.len(), 512);
-    assert!(seen.contains(&"37, 15".to_owned()) && !seen.contains(&"2, 0".to_owned()));
+    assert_eq!(seen.len(), 256);
+    assert!(seen.contains(&"18, 15".to_owned()) && !seen.contains(&"2, 0".to_owned()));
 
-    let sos = publish(&mut net, 38, &draft(BulletinKind::Sos, "help"));
-    meet(&mut net, 38, 1);
-    assert_eq!(texts(&mut net, 1).len(), 513);
+    let other = alert(&mut net, 19, "of another kind");
+    meet(&mut net, 19, 1);
+    assert_eq!(texts(&mut net, 1).len(), 257);
     for n in 0..20 {
         net.send(0, to, &format!("more {n}"));
     }
     meet(&mut net, 0, 1);
-    assert_eq!(texts(&mut net, 1).len(), 513);
-    meet(&mut net, 1, 39);
-    assert_eq!(net.inbox(39).len(), 20);
-    assert_eq!(bulletins(&mut net, 39)[0].id, sos);
+    assert_eq!(texts(&mut net, 1).len(), 257);
+    meet(&mut net, 1, 20);
+    assert_eq!(net.inbox(20).len(), 20);
+    assert_eq!(bulletins(&mut net, 20)[0].id, other);
 }
 
 #[test]
 fn followed_publishers_are_the_last_to_go() {
-    let mut net = Net::new(8, 37);
-    let followed = alert(&mut net, 0, "the old one");
+    let mut net = Net::new(8, 19);
+    let followed = publish(&mut net, 0, &draft(BulletinKind::Sos, "the old one"));
     let now = net.now();
     net.node(1).follow(now, followed.publisher).unwrap();
     meet(&mut net, 0, 1);
-    for publisher in 2..37 {
+    for publisher in 2..19 {
         net.run_for(60_000);
-        for n in 0..16 {
-            alert(&mut net, publisher, &format!("{publisher}, {n}"));
-        }
+        flood(&mut net, publisher);
         meet(&mut net, publisher, 1);
     }
     let seen = texts(&mut net, 1);
-    assert_eq!((seen.len(), seen.last().unwrap().as_str()), (512, "the old one"));
+    assert_eq!((seen.len(), seen.last().unwrap().as_str()), (256, "the old one"));
 }
 
 #[test]

@@ -20,8 +20,6 @@ use crate::time::Timestamp;
 
 /// Bulletins of one publisher on board.
 const MAX_OF_PUBLISHER: usize = 16;
-/// Bulletins on board that one postmark pays for: inventing publishers costs work.
-pub(super) const MAX_OF_POSTMARK: u64 = 16;
 /// Publishers that the user may follow or mute.
 const MAX_PUBLISHERS: usize = 1024;
 /// Threads remembered, of which something is on board or was.
@@ -40,7 +38,7 @@ fn places(kind: BulletinKind) -> u64 {
 impl Node {
     /// Publishes to everybody in reach, under one's own identity: whoever carries it can read who
     /// says so. Durable when this returns; it goes out at once, or when a postmark is minted that no
-    /// letter goes under, and its lifetime begins then.
+    /// letter has used, and its lifetime begins then.
     ///
     /// # Errors
     /// See [`PublishError`]; nothing is published then.
@@ -99,7 +97,7 @@ impl Node {
             if self.is_superseded || self.has_ended() {
                 break;
             }
-            let Some(postmark) = self.public_postmark(now)? else { break };
+            let Some(postmark) = self.take_unused_postmark(now)? else { break };
             self.store.delete_unpublished(waiting.number)?;
             let said = said(&waiting)?;
             let life = (now.wall, waiting.lifetime_s);
@@ -107,7 +105,6 @@ impl Node {
             // What was just made parses.
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             let published = envelope.bulletin().ok_or(StoreError::Corrupt)?;
-            self.count_use(&envelope)?;
             self.board(now, &envelope, id, &published, now.steady, None)?;
             self.offer(&id, None)?;
         }
@@ -127,9 +124,7 @@ impl Node {
         if stance == Some(Stance::Muted) || self.is_outdated(bulletin)? {
             return self.bar(now, &id, Some(postmark));
         }
-        if self.store.bulletins_paid_by(postmark)? >= MAX_OF_POSTMARK
-            || !self.make_bulletin_room(bulletin, stance, born)?
-        {
+        if !self.make_bulletin_room(bulletin, stance, born)? {
             return Ok(());
         }
         self.board(now, envelope, id, bulletin, born, Some(postmark))?;

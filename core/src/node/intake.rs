@@ -135,6 +135,9 @@ impl Node {
             return Ok(());
         }
         if let Some(bulletin) = envelope.bulletin() {
+            if !self.may_charge_bulletin(charge)? {
+                return Ok(());
+            }
             let from = (id, born, charge.row);
             return Ok(self.accept_bulletin(now, link, envelope, from, &bulletin)?);
         }

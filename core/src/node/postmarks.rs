@@ -1,6 +1,5 @@
 //! Postmarks: minting one's own, and judging those of others.
 
-use super::bulletins::MAX_OF_POSTMARK;
 use super::{Fault, Node};
 use crate::chat::{ContactId, SendError, State};
 use crate::clock::Moment;
@@ -39,8 +38,8 @@ pub(super) struct Postmarks {
     verdicts: u64,
     /// When the verdicts are swept next.
     sweep_at: u64,
-    /// Whether a bulletin waits for one that no letter goes under.
-    needs_public: bool,
+    /// Whether a bulletin waits for one.
+    needs_unused: bool,
     /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
     empty_at: Option<SteadyMs>,
 }
@@ -75,7 +74,7 @@ impl Postmarks {
             bench,
             verdicts: store.verdict_count()?,
             sweep_at: MAX_VERDICTS,
-            needs_public: false,
+            needs_unused: false,
             empty_at: None,
         })
     }
@@ -89,29 +88,16 @@ impl Postmarks {
         self.own.iter().enumerate().filter(move |(_, own)| {
             own.day == day
                 && own.is_minted
-                && !own.is_public
                 && own.envelopes < MAX_ITEMS
                 && own.bytes + MAX_ENVELOPE_BYTES as u64 <= MAX_BYTES
         })
     }
 
-    /// The one for bulletins: that has signed some, and can more; else one that has signed nothing.
-    fn public(&mut self, day: u32) -> Option<&mut OwnPostmark> {
-        let rank = |own: &OwnPostmark| match own.is_public {
-            true => own.envelopes < MAX_OF_POSTMARK,
-            false => own.envelopes == 0,
-        };
-        let fit = self.own.iter_mut().filter(|own| own.day == day && own.is_minted && rank(own));
-        fit.max_by_key(|own| own.is_public)
-    }
-
     /// The day of the next minting, if there is one.
     fn wanted(&self, now: Timestamp) -> Option<u32> {
         let lacks = |day: u32| {
-            let is_for_letters =
-                |own: &&OwnPostmark| own.day == day && own.is_minted && !own.is_public;
-            let minted = self.own.iter().filter(is_for_letters).count();
-            (self.needs_public && day == now.day())
+            let minted = self.own.iter().filter(|own| own.day == day && own.is_minted).count();
+            (self.needs_unused && day == now.day())
                 || minted < A_DAY
                 || self.usable(day).next().is_none()
         };
@@ -209,20 +195,28 @@ impl Node {
         Ok(turn.and_then(|turn| usable.get(turn)).map(|(_, own)| own.postmark.clone()))
     }
 
-    /// A postmark for bulletins; none where it must be minted first. No letter goes under it: who reads
-    /// the bulletin would know the letters' writer.
-    pub(super) fn public_postmark(&mut self, now: Moment) -> Result<Option<Postmark>, StoreError> {
-        let day = now.wall.day();
-        let is_free = self.postmarks.bench.difficulty().is_none();
-        if is_free && self.postmarks.public(day).is_none() {
-            self.insert_own_postmark(day, true)?;
+    /// Takes a postmark for one bulletin, and nothing else: by letters under it everybody would know who
+    /// wrote them. None where it must be minted first.
+    pub(super) fn take_unused_postmark(
+        &mut self,
+        now: Moment,
+    ) -> Result<Option<Postmark>, StoreError> {
+        if self.postmarks.bench.difficulty().is_none() {
+            return Ok(Some(Postmark::generate(&mut *self.rng)));
         }
-        let public = self.postmarks.public(day).map(|own| {
-            own.is_public = true;
-            own.postmark.clone()
-        });
-        self.postmarks.needs_public = public.is_none();
-        Ok(public)
+        let is_unused =
+            |own: &OwnPostmark| own.day == now.wall.day() && own.is_minted && own.envelopes == 0;
+        let unused = self.postmarks.own.iter().rposition(is_unused);
+        self.postmarks.needs_unused = unused.is_none();
+        let Some(at) = unused else { return Ok(None) };
+        let own = self.postmarks.own.remove(at);
+        self.store.delete_own_postmark(&own)?;
+        Ok(Some(own.postmark))
+    }
+
+    /// Whether a bulletin may be charged: a postmark pays for one on board.
+    pub(super) fn may_charge_bulletin(&self, charge: Charge) -> Result<bool, StoreError> {
+        Ok(self.store.bulletins_paid_by(charge.row)? < charge.shares)
     }
 
     /// A postmark has signed an own envelope.
@@ -273,16 +267,8 @@ impl Node {
 
     fn insert_own_postmark(&mut self, day: u32, is_minted: bool) -> Result<(), StoreError> {
         let postmark = Postmark::generate(&mut *self.rng);
-        let mut own = OwnPostmark {
-            row: 0,
-            day,
-            postmark,
-            is_minted,
-            next_nonce: 0,
-            envelopes: 0,
-            bytes: 0,
-            is_public: false,
-        };
+        let (row, next_nonce, envelopes, bytes) = (0, 0, 0, 0);
+        let mut own = OwnPostmark { row, day, postmark, is_minted, next_nonce, envelopes, bytes };
         own.row = self.store.insert_own_postmark(&own)?;
         self.postmarks.own.push(own);
         Ok(())

@@ -485,15 +485,15 @@ fn nobody_publishes_in_another_s_name() {
 }
 
 #[test]
-fn a_postmark_pays_for_a_few_bulletins() {
+fn a_postmark_pays_for_one_bulletin() {
     let mut scene = Scene::greeted();
     let postmark = Postmark::generate(&mut scene.rng);
-    for number in 1..20 {
+    for number in 1..5 {
         let key = IdentityKey::generate(&mut scene.rng);
         scene.push(0, &published(&key, number, &postmark));
     }
     assert_eq!(scene.verdict(), None);
-    assert_eq!(scene.node.carried(100).unwrap().len(), 16);
+    assert_eq!(scene.node.carried(100).unwrap().len(), 1);
     // All in places of their own.
     assert_eq!(scene.carries(), 0);
 }

@@ -29,15 +29,13 @@ pub(crate) struct OwnPostmark {
     /// What it has signed.
     pub(crate) envelopes: u64,
     pub(crate) bytes: u64,
-    /// It has signed a bulletin, which says whose it is: no letter goes under it.
-    pub(crate) is_public: bool,
 }
 
 impl Store {
     /// In the order of their making.
     pub(crate) fn own_postmarks(&self) -> Result<Vec<OwnPostmark>, StoreError> {
-        let sql = "SELECT row, day, seed, next_nonce, nonce, envelopes, bytes,
-             is_public FROM own_postmarks ORDER BY row";
+        let sql = "SELECT row, day, seed, next_nonce, nonce, envelopes, bytes
+             FROM own_postmarks ORDER BY row";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], own_postmark)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -58,15 +56,20 @@ impl Store {
 
     pub(crate) fn update_own_postmark(&self, own: &OwnPostmark) -> Result<(), StoreError> {
         let sql = "UPDATE own_postmarks
-             SET next_nonce = ?2, nonce = ?3, envelopes = ?4, bytes = ?5, is_public = ?6 WHERE row = ?1";
+             SET next_nonce = ?2, nonce = ?3, envelopes = ?4, bytes = ?5 WHERE row = ?1";
         self.connection.prepare_cached(sql)?.execute((
             own.row,
             own.next_nonce.to_be_bytes(),
             own.is_minted.then(|| own.postmark.nonce()),
             own.envelopes as i64,
             own.bytes as i64,
-            own.is_public,
         ))?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_own_postmark(&self, own: &OwnPostmark) -> Result<(), StoreError> {
+        let sql = "DELETE FROM own_postmarks WHERE row = ?1";
+        self.connection.prepare_cached(sql)?.execute([own.row])?;
         Ok(())
     }
 
@@ -196,6 +199,5 @@ fn own_postmark(row: &Row<'_>) -> rusqlite::Result<OwnPostmark> {
         next_nonce: u64::from_be_bytes(fixed(row, 3)?),
         envelopes: row.get::<_, i64>(5)?.unsigned_abs(),
         bytes: row.get::<_, i64>(6)?.unsigned_abs(),
-        is_public: row.get(7)?,
     })
 }

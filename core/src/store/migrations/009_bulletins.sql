@@ -27,6 +27,3 @@ CREATE TABLE unpublished (
     said       BLOB    NOT NULL
 );
 ALTER TABLE own ADD COLUMN last_bulletin INTEGER NOT NULL DEFAULT 0;
-
--- One that has signed a bulletin is known as its publisher's, and signs no letter.
-ALTER TABLE own_postmarks ADD COLUMN is_public INTEGER NOT NULL DEFAULT 0;
