@@ -98,6 +98,8 @@ impl Node {
                 break;
             }
             let Some(postmark) = self.take_unused_postmark(now)? else { break };
+            // A number goes out once, whatever happens to the power.
+            self.store.require(Durability::Power)?;
             self.store.delete_unpublished(waiting.number)?;
             let said = said(&waiting)?;
             let life = (now.wall, waiting.lifetime_s);
@@ -291,8 +293,8 @@ impl Node {
         self.store.publishers()
     }
 
-    /// Who has this address: see [`Identity::address`]. It is found among contacts, those who are
-    /// followed or muted, and publishers of what is on board.
+    /// Who has this address: see [`Identity::address`]. Oneself, contacts, those who are followed
+    /// or muted, and publishers of what is on board are known.
     ///
     /// # Errors
     /// A [`StoreError`] is final.
@@ -301,7 +303,8 @@ impl Node {
         let publishers = self.publishers()?.into_iter().map(|(identity, _)| identity);
         let on_board = self.bulletins(&BulletinFilter::default())?;
         let on_board = on_board.into_iter().map(|bulletin| bulletin.id.publisher);
-        let mut known = contacts.chain(publishers).chain(on_board);
+        let mut known =
+            [self.identity].into_iter().chain(contacts).chain(publishers).chain(on_board);
         Ok(known.find(|identity| identity.address() == address))
     }
 
