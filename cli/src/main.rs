@@ -19,7 +19,7 @@ use args::{
 };
 use clap::Parser;
 use commands::contact::change;
-use control::{Change, Follow};
+use control::{Change, PublisherChange};
 use failure::Failure;
 use footpost_core::Work;
 use output::Output;
@@ -79,13 +79,13 @@ fn perform(args: Args) -> Result<(), Failure> {
             BulletinCommand::Publish(draft) => commands::bulletin::publish(&profile()?, draft, out),
             BulletinCommand::List(list) => commands::bulletin::list(&profile()?, list, out),
             BulletinCommand::Follow(who) => {
-                commands::bulletin::follow(&profile()?, who, Follow::Follow, out)
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Follow, out)
             }
             BulletinCommand::Mute(who) => {
-                commands::bulletin::follow(&profile()?, who, Follow::Mute, out)
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Mute, out)
             }
             BulletinCommand::Unfollow(who) => {
-                commands::bulletin::follow(&profile()?, who, Follow::Unfollow, out)
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Unfollow, out)
             }
         },
         Command::Carried => commands::carried(&profile()?, out),

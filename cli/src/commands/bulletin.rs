@@ -3,7 +3,7 @@
 use super::{read_text, without_last_newline};
 use crate::{
     args::{BulletinList, BulletinPublish, BulletinPublisher},
-    control::{BulletinView, Client, Follow, Reply, Request, misunderstood},
+    control::{BulletinView, Client, PublisherChange, Reply, Request, misunderstood},
     failure::Failure,
     output::{Output, printable, when},
     profile::Profile,
@@ -70,10 +70,10 @@ pub(crate) fn list(profile: &Profile, args: BulletinList, out: Output) -> Result
 pub(crate) fn follow(
     profile: &Profile,
     who: BulletinPublisher,
-    follow: Follow,
+    change: PublisherChange,
     out: Output,
 ) -> Result<(), Failure> {
-    let request = Request::Follow { publisher: who.publisher, follow };
+    let request = Request::Follow { publisher: who.publisher, change };
     Client::reach(profile)?.ask(request)?;
     out.say("Done.")
 }

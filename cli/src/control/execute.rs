@@ -2,8 +2,8 @@
 //! itself both come by here.
 
 use super::message::{
-    BulletinView, CardView, CarriedView, Change, Folder, Follow, MessagePage, MessageView,
-    NeighbourView, Reply, Request, Secret, StatusView,
+    BulletinView, CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView,
+    PublisherChange, Reply, Request, Secret, StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
@@ -121,9 +121,9 @@ fn perform(
             Reply::Published { publisher: id.publisher.address(), number: id.number }
         }
         Request::Bulletins { filter, skip } => bulletins(node, &filter, skip)?,
-        Request::Follow { publisher, follow } => {
+        Request::Follow { publisher, change } => {
             let publisher = publisher_of(node, &publisher)?;
-            apply_follow(node, now, publisher, follow)?;
+            apply_follow(node, now, publisher, change)?;
             Reply::Done
         }
         Request::Watch => Reply::Changed,
@@ -151,12 +151,12 @@ fn apply_follow(
     node: &mut Node,
     now: Timestamp,
     publisher: Identity,
-    follow: Follow,
+    change: PublisherChange,
 ) -> Result<(), FollowError> {
-    match follow {
-        Follow::Follow => node.follow(now, publisher),
-        Follow::Mute => node.mute(now, publisher),
-        Follow::Unfollow => Ok(node.unfollow(now, publisher)?),
+    match change {
+        PublisherChange::Follow => node.follow(now, publisher),
+        PublisherChange::Mute => node.mute(now, publisher),
+        PublisherChange::Unfollow => Ok(node.unfollow(now, publisher)?),
     }
 }
 

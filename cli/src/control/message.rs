@@ -100,7 +100,7 @@ pub(crate) enum Request {
     /// Do this about a publisher: a contact's name, an address, or a card.
     Follow {
         publisher: String,
-        follow: Follow,
+        change: PublisherChange,
     },
     /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
     Watch,
@@ -144,7 +144,7 @@ pub(crate) enum Change {
 /// What can be done about a publisher.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Follow {
+pub(crate) enum PublisherChange {
     Follow,
     Mute,
     Unfollow,
