@@ -2,7 +2,7 @@
 
 use footpost_core::{
     Bulletin, BulletinDraft, BulletinFilter, BulletinId, BulletinKind, Event, FollowError, Kind,
-    PublishError,
+    PublishError, Stance,
 };
 use footpost_tests::{Net, simulated};
 
@@ -292,4 +292,19 @@ fn an_sos_goes_before_all_mail() {
         }
     }
     assert!(is_told);
+}
+
+#[test]
+fn who_follows_a_contact_follows_their_new_key() {
+    let mut net = Net::new(12, 2);
+    net.befriend(0, 1);
+    let (old, now) = (net.node(0).identity(), net.now());
+    net.node(1).follow(now, old).unwrap();
+    net.node(0).rotate_identity(now, None).unwrap();
+    meet(&mut net, 0, 1);
+    let new = net.node(0).identity();
+    assert_eq!(net.node(1).publishers().unwrap(), [(new, Stance::Followed)]);
+    alert(&mut net, 0, "still me");
+    meet(&mut net, 0, 1);
+    assert_eq!((told(&mut net, 1), old == new), (vec![true], false));
 }
