@@ -89,14 +89,19 @@ pub(crate) enum Command {
         after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, postmarks_ready,\n      postmarks_ahead, sent, sent_bytes, received_bytes, messages (as inbox has them)"
     )]
     Status(Status),
+    /// Publish to everybody in reach, and read what others publish
+    Bulletin {
+        #[command(subcommand)]
+        command: BulletinCommand,
+    },
     /// List the envelopes on board, with all that a carrier can see of them
     #[command(
-        after_help = "JSON: id, own, suite, priority, created_ms, lifetime_s, mailbox_tag, postmark_key,\n      size_bytes"
+        after_help = "JSON: id, own, kind, suite, priority, created_ms, lifetime_s, mailbox_tag,\n      postmark_key, size_bytes"
     )]
     Carried,
     /// Run the node, until stopped: it meets others, and carries mail
     #[command(
-        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, link, reason, events"
+        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, link, reason, events,\n      publisher, number, kind, text"
     )]
     Run(Run),
     /// Talk with a contact, line by line, until the end of input
@@ -299,6 +304,82 @@ impl From<Priority> for footpost_core::Priority {
             Priority::Urgent => Self::Urgent,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BulletinCommand {
+    /// Publish, signed with your key: everybody can read it, and that you said it
+    #[command(after_help = "JSON: publisher, number")]
+    Publish(BulletinPublish),
+    /// Show the bulletins on board, the newest first
+    #[command(
+        after_help = "JSON: publisher, contact, own, stance, number, thread, kind, region, topic, text,\n      published_ms, expires_ms"
+    )]
+    List(BulletinList),
+    /// Announce what somebody publishes, and keep it longest
+    Follow(BulletinPublisher),
+    /// Neither show nor carry what somebody publishes
+    Mute(BulletinPublisher),
+    /// Neither follow nor mute them any more
+    Unfollow(BulletinPublisher),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BulletinPublish {
+    /// What you say [default: standard input]
+    pub(crate) text: Option<String>,
+    /// How urgent it is; an SOS goes before all else
+    #[arg(long, value_enum, default_value_t = BulletinKind::Alert)]
+    pub(crate) kind: BulletinKind,
+    /// Where it matters: a geohash, or a name [default: everywhere]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) region: String,
+    /// What it is about, in a word
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) topic: String,
+    /// How long it lives
+    #[arg(long, value_name = "HOURS", default_value_t = 48)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub(crate) hours: u32,
+    /// The thread of a bulletin of yours that this one replaces
+    #[arg(long, value_name = "THREAD")]
+    pub(crate) replaces: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BulletinKind {
+    Information,
+    Alert,
+    Sos,
+}
+
+impl From<BulletinKind> for footpost_core::BulletinKind {
+    fn from(kind: BulletinKind) -> Self {
+        match kind {
+            BulletinKind::Information => Self::Information,
+            BulletinKind::Alert => Self::Alert,
+            BulletinKind::Sos => Self::Sos,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BulletinList {
+    /// Only what matters there: a geohash, or a name
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Only what is about this
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+    /// Only from those whom you follow
+    #[arg(long)]
+    pub(crate) followed: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BulletinPublisher {
+    /// Name of a contact, address, or “footpost:” link
+    pub(crate) publisher: String,
 }
 
 #[derive(Debug, ClapArgs)]

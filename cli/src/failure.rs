@@ -1,8 +1,8 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
 use footpost_core::{
-    BackupError, ContactError, IdentityError, OpenError, SendError, StoreError, VaultError,
-    WordsError,
+    BackupError, ContactError, FollowError, IdentityError, OpenError, PublishError, SendError,
+    StoreError, VaultError, WordsError,
 };
 use footpost_sim::{InputError, SimError};
 use footpost_transports::{StartError, Stopped};
@@ -131,6 +131,27 @@ impl From<SimError> for Failure {
         let exit = match &error {
             SimError::Config(_) | SimError::Send { .. } => Exit::Usage,
             SimError::Open(_) | SimError::Contact(_) | SimError::Store(_) => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let exit = match &error {
+            PublishError::Store(_) => Exit::Profile,
+            PublishError::Draft(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        let exit = match &error {
+            FollowError::Store(_) => Exit::Profile,
+            _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())
     }

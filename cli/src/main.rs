@@ -14,10 +14,12 @@ mod output;
 mod passphrase;
 mod profile;
 
-use args::{Args, BackupCommand, Command, ContactCommand, IdentityCommand, VaultCommand};
+use args::{
+    Args, BackupCommand, BulletinCommand, Command, ContactCommand, IdentityCommand, VaultCommand,
+};
 use clap::Parser;
 use commands::contact::change;
-use control::Change;
+use control::{Change, PublisherChange};
 use failure::Failure;
 use footpost_core::Work;
 use output::Output;
@@ -73,6 +75,19 @@ fn perform(args: Args) -> Result<(), Failure> {
         Command::Send(send) => commands::send(&profile()?, send, out),
         Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),
         Command::Status(status) => commands::status(&profile()?, &status, out),
+        Command::Bulletin { command } => match command {
+            BulletinCommand::Publish(draft) => commands::bulletin::publish(&profile()?, draft, out),
+            BulletinCommand::List(list) => commands::bulletin::list(&profile()?, list, out),
+            BulletinCommand::Follow(who) => {
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Follow, out)
+            }
+            BulletinCommand::Mute(who) => {
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Mute, out)
+            }
+            BulletinCommand::Unfollow(who) => {
+                commands::bulletin::follow(&profile()?, who, PublisherChange::Unfollow, out)
+            }
+        },
         Command::Carried => commands::carried(&profile()?, out),
         Command::Run(run) => commands::run(&profile()?, &run, out),
         Command::Chat(chat) => commands::chat(&profile()?, &chat, out),

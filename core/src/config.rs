@@ -98,7 +98,8 @@ impl Config {
         self
     }
 
-    /// The space for other people's mail, in bytes; 64 MiB unless set. Zero carries for nobody.
+    /// The space for other people's mail, in bytes; 64 MiB unless set. Zero carries for nobody
+    /// but bulletins, which have places of their own.
     pub fn max_carried_bytes(&mut self, bytes: u64) -> &mut Self {
         self.max_carried_bytes = bytes;
         self

@@ -1,6 +1,6 @@
 //! What a node tells: committed facts, in order.
 
-use crate::chat::{ContactId, KeyWarning, MessageId, State};
+use crate::chat::{BulletinId, ContactId, KeyWarning, MessageId, State};
 use crate::link::{CloseReason, LinkId};
 
 /// A committed fact.
@@ -32,6 +32,16 @@ pub enum Event {
     AttachmentWhole {
         /// Its message.
         message: MessageId,
+    },
+    /// A bulletin of a followed publisher has come, or an SOS.
+    Bulletin {
+        /// Which one.
+        bulletin: BulletinId,
+    },
+    /// Any other: shown where somebody looks, announced nowhere.
+    BulletinQuietly {
+        /// Which one.
+        bulletin: BulletinId,
     },
     /// A stranger's first message has come, with their card: they wait under a placeholder name.
     Requested {

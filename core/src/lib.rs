@@ -34,16 +34,18 @@ mod time;
 mod vault;
 
 pub use chat::{
-    Contact, ContactError, ContactId, IdentityError, KeyWarning, Message, MessageId, Relation,
-    SendError, State, Transfer,
+    Bulletin, BulletinFilter, BulletinId, Contact, ContactError, ContactId, FollowError,
+    IdentityError, KeyWarning, Message, MessageId, PublishError, Relation, SendError, Stance,
+    State, Transfer,
 };
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError, MIN_FRAGMENT_BYTES};
 pub use envelope::{
-    Ack, AckProof, Body, BodyError, Commitment, Envelope, EnvelopeId, Hint, Letter,
-    MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
-    MIN_LIFETIME_S, Manifest, Minting, Opened, Postmark, Previous, Priority, SealError, Sealed,
-    TagMode, Work, WorkProof, Workbench, open, seal,
+    Ack, AckProof, Body, BodyError, BulletinDraft, BulletinKind, Commitment, DraftError, Envelope,
+    EnvelopeId, Hint, Kind, Letter, MAX_ATTACHMENT_NAME_BYTES, MAX_BULLETIN_LIFETIME_S,
+    MAX_BULLETIN_TEXT_BYTES, MAX_CONTENT_TYPE_BYTES, MAX_ENVELOPE_BYTES, MAX_LABEL_BYTES,
+    MAX_LIFETIME_S, MAX_SOS_TEXT_BYTES, MIN_LIFETIME_S, Manifest, Minting, Opened, Postmark,
+    Previous, Priority, SealError, Sealed, TagMode, Work, WorkProof, Workbench, open, seal,
 };
 pub use event::{Event, Reason};
 pub use identity::{

@@ -3,6 +3,7 @@
 mod acks;
 mod attachments;
 mod backup;
+mod bulletins;
 mod carrying;
 mod devices;
 mod fragments;

@@ -29,7 +29,7 @@ fn row(envelope: &CarriedView) -> [String; 9] {
     [
         short(&envelope.id),
         if envelope.own { "own" } else { "others’" }.to_owned(),
-        suite(envelope.suite).to_owned(),
+        sealing(envelope).to_owned(),
         bytes(envelope.size_bytes as u64),
         priority(envelope.priority).to_owned(),
         when(envelope.created_ms),
@@ -44,11 +44,12 @@ pub(crate) fn short(hex: &str) -> String {
     hex.chars().take(12).chain(['…']).collect()
 }
 
-pub(crate) fn suite(suite: Option<Suite>) -> &'static str {
-    match suite {
+/// How it is sealed, or else what it is.
+pub(crate) fn sealing(envelope: &CarriedView) -> &str {
+    match envelope.suite {
         Some(Suite::X25519) => "X25519",
         Some(Suite::XWing) => "X-Wing",
-        None => "fragment",
+        None => &envelope.kind,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the commands do, one file each.
 
 pub(crate) mod backup;
+pub(crate) mod bulletin;
 mod carried;
 mod chat;
 pub(crate) mod contact;
@@ -15,7 +16,7 @@ mod sim;
 mod status;
 pub(crate) mod vault;
 
-pub(crate) use carried::{carried, priority, short, suite};
+pub(crate) use carried::{carried, priority, sealing, short};
 pub(crate) use chat::chat;
 pub(crate) use id::id;
 pub(crate) use inbox::inbox;
@@ -42,6 +43,17 @@ fn read_text(from: impl Read, what: &str) -> Result<String, Failure> {
         return Err(fail(&format!("it is longer than {MAX_ENVELOPE_BYTES} bytes: shorten it")));
     }
     String::from_utf8(text).map_err(|_| fail("it is not text (UTF-8)"))
+}
+
+/// The newline that ends the last line is the shell's, not the writer's.
+fn without_last_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
 }
 
 /// A message as people read it: what this version cannot show, it says so.

@@ -1,6 +1,6 @@
 //! `footpost run`
 
-use super::{contact::key_warning, progress};
+use super::{bulletin::kind_name, contact::key_warning, progress};
 use crate::{
     args::Run,
     control::Host,
@@ -8,7 +8,9 @@ use crate::{
     output::{Output, printable},
     profile::Profile,
 };
-use footpost_core::{ContactId, Event, KeyWarning, MessageId, State};
+use footpost_core::{
+    BulletinFilter, BulletinId, BulletinKind, ContactId, Event, KeyWarning, MessageId, State,
+};
 use footpost_transports::{Config, Footpost, Missed, Stopped};
 use serde::Serialize;
 use std::{future::pending, io, net::SocketAddr, thread};
@@ -27,6 +29,7 @@ enum Told {
     Received { id: i64, contact: String },
     Progress { id: i64, contact: String, state: State, carriers: u32, carrier_contacts: u32 },
     AttachmentWhole { id: i64 },
+    Bulletin { publisher: String, number: u64, kind: BulletinKind, text: String },
     Requested { contact: String },
     IdentityChanged { contact: String },
     KeyWarning { contact: String, warning: KeyWarning },
@@ -149,7 +152,8 @@ async fn told(footpost: &Footpost, event: Event) -> Result<Option<Told>, Stopped
         Event::AttachmentWhole { message } => Told::AttachmentWhole { id: message.0 },
         Event::Requested { contact } => Told::Requested { contact: name(footpost, contact).await? },
         // Where nobody asked to be told, nothing is.
-        Event::ReceivedQuietly { .. } => return Ok(None),
+        Event::ReceivedQuietly { .. } | Event::BulletinQuietly { .. } => return Ok(None),
+        Event::Bulletin { bulletin } => return bulletin_of(footpost, bulletin).await,
         Event::IdentityChanged { contact } => {
             Told::IdentityChanged { contact: name(footpost, contact).await? }
         }
@@ -182,6 +186,18 @@ async fn progress_of(footpost: &Footpost, id: MessageId) -> Result<Option<Told>,
     }))
 }
 
+/// None if it was replaced meanwhile.
+async fn bulletin_of(footpost: &Footpost, id: BulletinId) -> Result<Option<Told>, Stopped> {
+    let on_board = footpost.call(|node, _| node.bulletins(&BulletinFilter::default())).await?;
+    let bulletin = on_board.unwrap_or_default().into_iter().find(|bulletin| bulletin.id == id);
+    Ok(bulletin.map(|bulletin| Told::Bulletin {
+        publisher: id.publisher.address(),
+        number: id.number,
+        kind: bulletin.kind,
+        text: bulletin.text,
+    }))
+}
+
 async fn name(footpost: &Footpost, id: ContactId) -> Result<String, Stopped> {
     let contacts = footpost.call(|node, _| node.contacts()).await?.unwrap_or_default();
     let contact = contacts.into_iter().find(|contact| contact.id == id);
@@ -196,6 +212,9 @@ fn text(told: &Told) -> String {
         Told::Received { id, contact } => format!("Message {id} from {}", printable(contact)),
         Told::AttachmentWhole { id } => {
             format!("The attachment of message {id} is whole: `footpost save {id} FILE`")
+        }
+        Told::Bulletin { publisher, kind, text, .. } => {
+            format!("{} by {publisher}: {}", kind_name(*kind), printable(text))
         }
         Told::Progress { id, contact, state, carriers, carrier_contacts } => {
             let progress = progress(*state, *carriers, *carrier_contacts);

@@ -1,6 +1,6 @@
 //! `footpost send`
 
-use super::read_text;
+use super::{read_text, without_last_newline};
 use crate::{
     args::Send,
     control::{Client, Reply, Request, misunderstood},
@@ -34,15 +34,4 @@ pub(crate) fn send(profile: &Profile, args: Send, out: Output) -> Result<(), Fai
         };
         format!("Message {} to {} is queued{next}", sent.id, printable(&args.to))
     })
-}
-
-/// The newline that ends the last line is the shell's, not the writer's.
-fn without_last_newline(mut text: String) -> String {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    text
 }

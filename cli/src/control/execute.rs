@@ -2,13 +2,13 @@
 //! itself both come by here.
 
 use super::message::{
-    CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView, Reply, Request,
-    Secret, StatusView,
+    BulletinView, CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView,
+    PublisherChange, Reply, Request, Secret, StatusView,
 };
 use crate::failure::{Exit, Failure};
 use footpost_core::{
-    BackupError, Body, Card, Contact, ContactError, ContactId, MessageId, Node, RecoveryWords,
-    SendError, State, StoreError, Timestamp,
+    BackupError, Body, BulletinDraft, BulletinFilter, Card, Contact, ContactError, ContactId,
+    FollowError, Identity, MessageId, Node, RecoveryWords, SendError, State, StoreError, Timestamp,
 };
 use std::{
     collections::BTreeMap,
@@ -115,6 +115,17 @@ fn perform(
             let envelopes = node.carried(limit.min(MAX_CARRIED))?;
             Reply::Carried { envelopes: envelopes.into_iter().map(CarriedView::from).collect() }
         }
+        Request::Publish { kind, region, topic, text, lifetime_s, replaces } => {
+            let draft = BulletinDraft { kind, region, topic, text, lifetime_s, replaces };
+            let id = node.publish(now, &draft)?;
+            Reply::Published { publisher: id.publisher.address(), number: id.number }
+        }
+        Request::Bulletins { filter, skip } => bulletins(node, &filter, skip)?,
+        Request::Follow { publisher, change } => {
+            let publisher = publisher_of(node, &publisher)?;
+            apply_follow(node, now, publisher, change)?;
+            Reply::Done
+        }
         Request::Watch => Reply::Changed,
     })
 }
@@ -134,6 +145,46 @@ fn apply(
         Change::Unmute => node.mute_contact(now, id, false),
         Change::Rename(name) => node.rename_contact(now, id, &name),
     }
+}
+
+fn apply_follow(
+    node: &mut Node,
+    now: Timestamp,
+    publisher: Identity,
+    change: PublisherChange,
+) -> Result<(), FollowError> {
+    match change {
+        PublisherChange::Follow => node.follow(now, publisher),
+        PublisherChange::Mute => node.mute(now, publisher),
+        PublisherChange::Unfollow => Ok(node.unfollow(now, publisher)?),
+    }
+}
+
+fn bulletins(node: &Node, filter: &BulletinFilter, skip: usize) -> Result<Reply, StoreError> {
+    let contacts = node.contacts()?.into_iter();
+    let names = contacts.map(|contact| (contact.address, contact.name)).collect();
+    let own = node.identity().address();
+    let mut all = node.bulletins(filter)?.into_iter().skip(skip).peekable();
+    let (mut bulletins, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE_BYTES
+        && let Some(bulletin) = all.next()
+    {
+        bytes += bulletin.text.len();
+        bulletins.push(BulletinView::new(bulletin, &own, &names));
+    }
+    Ok(Reply::Bulletins { bulletins, is_cut: all.peek().is_some() })
+}
+
+/// The publisher of this name, address or card.
+fn publisher_of(node: &Node, wanted: &str) -> Result<Identity, Failure> {
+    if let Ok(card) = wanted.parse::<Card>() {
+        return Ok(card.identity());
+    }
+    if let Some(identity) = node.identity_of(wanted)? {
+        return Ok(identity);
+    }
+    let address = find(node, wanted)?.address;
+    Ok(node.identity_of(&address)?.ok_or(ContactError::Unknown)?)
 }
 
 fn card(node: &Node) -> CardView {

@@ -3,11 +3,11 @@
 use crate::failure::Failure;
 use data_encoding::HEXLOWER;
 use footpost_core::{
-    CarriedEnvelope, Contact, ContactId, CostClass, KeyWarning, Message, Priority, Protection,
-    Relation, Role, State, Suite, Traffic,
+    Bulletin, BulletinFilter, BulletinKind, CarriedEnvelope, Contact, ContactId, CostClass,
+    KeyWarning, Kind, Message, Priority, Protection, Relation, Role, Stance, State, Suite, Traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
 use zeroize::Zeroizing;
 
 /// The longest line either way, in bytes. A page of messages stays below.
@@ -83,6 +83,25 @@ pub(crate) enum Request {
     Carried {
         limit: u32,
     },
+    /// Publish to everybody.
+    Publish {
+        kind: BulletinKind,
+        region: String,
+        topic: String,
+        text: String,
+        lifetime_s: u32,
+        replaces: Option<u64>,
+    },
+    /// The newest bulletins but the first `skip`.
+    Bulletins {
+        filter: BulletinFilter,
+        skip: usize,
+    },
+    /// Do this about a publisher: a contact's name, an address, or a card.
+    Follow {
+        publisher: String,
+        change: PublisherChange,
+    },
     /// Answer [`Reply::Changed`] now, and whenever something has happened; for a running node.
     Watch,
 }
@@ -120,6 +139,15 @@ pub(crate) enum Change {
     Mute,
     Unmute,
     Rename(String),
+}
+
+/// What can be done about a publisher.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PublisherChange {
+    Follow,
+    Mute,
+    Unfollow,
 }
 
 /// Which messages.
@@ -169,6 +197,15 @@ pub(crate) enum Reply {
     Status(StatusView),
     Carried {
         envelopes: Vec<CarriedView>,
+    },
+    Published {
+        publisher: String,
+        number: u64,
+    },
+    Bulletins {
+        bulletins: Vec<BulletinView>,
+        /// Whether there are more.
+        is_cut: bool,
     },
     BackedUp {
         size_bytes: u64,
@@ -296,11 +333,55 @@ pub(crate) struct NeighbourView {
     pub(crate) free_kib: u64,
 }
 
+/// What somebody says to everybody.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BulletinView {
+    /// Their address.
+    pub(crate) publisher: String,
+    /// Their name, if they are a contact.
+    pub(crate) contact: Option<String>,
+    pub(crate) own: bool,
+    pub(crate) stance: Option<Stance>,
+    pub(crate) number: u64,
+    pub(crate) thread: u64,
+    pub(crate) kind: BulletinKind,
+    pub(crate) region: String,
+    pub(crate) topic: String,
+    pub(crate) text: String,
+    /// None while it waits for a postmark.
+    pub(crate) published_ms: Option<u64>,
+    pub(crate) expires_ms: Option<u64>,
+}
+
+impl BulletinView {
+    /// `names` are contacts' by their addresses.
+    pub(crate) fn new(bulletin: Bulletin, own: &str, names: &BTreeMap<String, String>) -> Self {
+        let publisher = bulletin.id.publisher.address();
+        Self {
+            contact: names.get(&publisher).cloned(),
+            own: publisher == own,
+            publisher,
+            stance: bulletin.stance,
+            number: bulletin.id.number,
+            thread: bulletin.thread,
+            kind: bulletin.kind,
+            region: bulletin.region,
+            topic: bulletin.topic,
+            text: bulletin.text,
+            published_ms: bulletin.published.map(footpost_core::Timestamp::as_millis),
+            expires_ms: bulletin.expires.map(footpost_core::Timestamp::as_millis),
+        }
+    }
+}
+
 /// All that a carrier can tell of an envelope; byte strings are in hex.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct CarriedView {
     pub(crate) id: String,
     pub(crate) own: bool,
+    /// A letter, a fragment, or a bulletin.
+    pub(crate) kind: Cow<'static, str>,
+    /// Of a letter.
     pub(crate) suite: Option<Suite>,
     pub(crate) priority: Priority,
     pub(crate) created_ms: u64,
@@ -315,7 +396,15 @@ impl From<CarriedEnvelope> for CarriedView {
         Self {
             id: HEXLOWER.encode(&envelope.id.0),
             own: envelope.is_own,
-            suite: envelope.suite,
+            kind: match envelope.kind {
+                Kind::Letter(_) => "letter".into(),
+                Kind::Fragment => "fragment".into(),
+                Kind::Bulletin => "bulletin".into(),
+            },
+            suite: match envelope.kind {
+                Kind::Letter(suite) => Some(suite),
+                Kind::Fragment | Kind::Bulletin => None,
+            },
             priority: envelope.priority,
             created_ms: envelope.created.as_millis(),
             lifetime_s: envelope.lifetime_s,

@@ -13,6 +13,6 @@ pub(crate) use client::{Client, Watch, is_running, misunderstood};
 use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{
-    CardView, CarriedView, Change, ContactView, Folder, MessageView, NeighbourView, Reply, Request,
-    Secret, StatusView,
+    BulletinView, CardView, CarriedView, Change, ContactView, Folder, MessageView, NeighbourView,
+    PublisherChange, Reply, Request, Secret, StatusView,
 };

@@ -6,7 +6,7 @@ use super::{
     report::{Leg, Report, millis},
 };
 use crate::{
-    commands::{priority, short, suite},
+    commands::{priority, sealing, short},
     control::{CardView, CarriedView},
     failure::{Exit, Failure},
     output::{bytes, duration},
@@ -248,7 +248,7 @@ fn sight(envelope: &CarriedView) -> String {
          \x20     the rest  hint, commitment, encapsulated key, ciphertext: random to all but Bob\n\
          \x20   and that it came over this link, from 127.0.0.1.",
         short(&envelope.id),
-        suite(envelope.suite),
+        sealing(envelope),
         bytes(envelope.size_bytes as u64),
         duration(u64::from(envelope.lifetime_s) * 1000),
         priority(envelope.priority),

@@ -16,9 +16,10 @@
 //! | … | | ciphertext with its 16-byte tag |
 //! | −64 | 64 | postmark signature over the id |
 //!
-//! A fragment's header says other things in place of hint and commitment: see [`super::fragment`].
+//! A fragment's header says other things in place of hint and commitment: see [`super::fragment`]. Of
+//! bulletins see [`super::bulletin`].
 
-use super::{WorkProof, fragment, postmark};
+use super::{WorkProof, bulletin, fragment, postmark};
 use crate::codec::DecodeError;
 use crate::identity::Suite;
 use crate::time::Timestamp;
@@ -37,7 +38,7 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const PRIORITY: usize = 2;
 const CREATED: Range<usize> = 3..7;
 const LIFETIME: Range<usize> = 7..11;
-const TAG: Range<usize> = 11..19;
+pub(super) const TAG: Range<usize> = 11..19;
 pub(super) const HINT: Range<usize> = 19..27;
 pub(super) const COMMITMENT: Range<usize> = 27..59;
 pub(super) const POSTMARK_KEY: Range<usize> = 59..91;
@@ -114,13 +115,41 @@ impl Priority {
     }
 }
 
+/// What an envelope is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A message, sealed to its recipient in this way.
+    Letter(Suite),
+    /// A piece of a larger body, whose key came in a letter.
+    Fragment,
+    /// Signed words for everybody.
+    Bulletin,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Result<Self, DecodeError> {
+        Ok(match byte {
+            bulletin::SUITE => Self::Bulletin,
+            fragment::SUITE => Self::Fragment,
+            byte => Self::Letter(Suite::from_byte(byte)?),
+        })
+    }
+
+    fn encapsulation_len(self) -> usize {
+        match self {
+            Self::Letter(suite) => suite.encapsulation_len(),
+            Self::Fragment | Self::Bulletin => 0,
+        }
+    }
+}
+
 pub(super) const STUB_LEN: usize = 80;
 
 /// An envelope whose layout has been checked; its postmark not yet: see [`Envelope::is_genuine`].
 #[derive(Clone, Copy)]
 pub struct Envelope<'a> {
     bytes: &'a [u8],
-    suite: Option<Suite>,
+    kind: Kind,
     priority: Priority,
 }
 
@@ -138,21 +167,21 @@ impl<'a> Envelope<'a> {
         if header[0] != VERSION {
             return Err(DecodeError::Unknown { what: "envelope version" });
         }
-        let suite = match header[1] {
-            fragment::SUITE => None,
-            byte => Some(Suite::from_byte(byte)?),
-        };
-        if suite.is_none() {
+        let kind = Kind::from_byte(header[1])?;
+        if kind == Kind::Fragment {
             fragment::check_numbers(header)?;
         }
         let priority = Priority::from_byte(header[PRIORITY])?;
-        let shortest = KEM_START + encapsulation_len(suite) + AEAD_TAG_LEN + SIGNATURE_LEN;
+        let shortest = KEM_START + kind.encapsulation_len() + AEAD_TAG_LEN + SIGNATURE_LEN;
         if bytes.len() <= shortest {
             return Err(DecodeError::Truncated { what: "envelope" });
         }
-        let envelope = Self { bytes, suite, priority };
+        let envelope = Self { bytes, kind, priority };
         if !(MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&envelope.lifetime_s()) {
             return Err(DecodeError::Invalid { what: "lifetime" });
+        }
+        if kind == Kind::Bulletin {
+            envelope.check_bulletin()?;
         }
         Ok(envelope)
     }
@@ -162,9 +191,17 @@ impl<'a> Envelope<'a> {
         self.bytes
     }
 
-    /// How it is sealed to its recipient; none of a fragment, whose key came in a letter.
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How it is sealed to its recipient; none of what is no letter.
     pub fn suite(&self) -> Option<Suite> {
-        self.suite
+        match self.kind {
+            Kind::Letter(suite) => Some(suite),
+            Kind::Fragment | Kind::Bulletin => None,
+        }
     }
 
     /// How urgent the sender says it is.
@@ -205,7 +242,7 @@ impl<'a> Envelope<'a> {
     /// By what its recipient recognises it.
     pub fn hint(&self) -> Hint {
         let digest = hint_digest(self.header());
-        Hint { suite: self.suite, mac: self.array(HINT), digest }
+        Hint { suite: self.suite(), mac: self.array(HINT), digest }
     }
 
     pub(super) fn header(&self) -> &'a [u8] {
@@ -220,6 +257,11 @@ impl<'a> Envelope<'a> {
         &self.bytes[self.ciphertext_start()..self.unsigned_len()]
     }
 
+    /// All but the postmark's signature.
+    pub(super) fn unsigned(&self) -> &'a [u8] {
+        &self.bytes[..self.unsigned_len()]
+    }
+
     pub(super) fn signature(&self) -> [u8; 64] {
         self.array(self.unsigned_len()..self.bytes.len())
     }
@@ -230,7 +272,7 @@ impl<'a> Envelope<'a> {
     }
 
     pub(super) fn stub(&self) -> [u8; STUB_LEN] {
-        stub(&self.bytes[..self.unsigned_len()])
+        stub(self.unsigned())
     }
 
     /// Whether the postmark signs exactly this envelope: what every carrier checks before it stores
@@ -240,7 +282,7 @@ impl<'a> Envelope<'a> {
     }
 
     fn ciphertext_start(&self) -> usize {
-        KEM_START + encapsulation_len(self.suite)
+        KEM_START + self.kind.encapsulation_len()
     }
 
     fn unsigned_len(&self) -> usize {
@@ -257,7 +299,7 @@ impl<'a> Envelope<'a> {
 /// the key of every target. See [`crate::TargetSecret::recognises`].
 #[derive(Debug, Clone, Copy)]
 pub struct Hint {
-    /// None of a fragment: no target's.
+    /// None of what is no letter: no target's.
     pub(super) suite: Option<Suite>,
     pub(super) mac: [u8; 8],
     pub(super) digest: [u8; 32],
@@ -265,12 +307,8 @@ pub struct Hint {
 
 impl fmt::Debug for Envelope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Envelope({:?}, {} bytes)", self.suite, self.bytes.len())
+        write!(f, "Envelope({:?}, {} bytes)", self.kind, self.bytes.len())
     }
-}
-
-fn encapsulation_len(suite: Option<Suite>) -> usize {
-    suite.map_or(0, Suite::encapsulation_len)
 }
 
 /// The hash of the header with the hint zeroed.

@@ -17,7 +17,7 @@ use super::format::{
     AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, POSTMARK_KEY,
     Priority, SIGNATURE_LEN, STUB_LEN, VERSION, array, stub,
 };
-use super::{Envelope, Postmark, WorkProof, postmark};
+use super::{Envelope, Kind, Postmark, WorkProof, postmark};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::time::Timestamp;
 use aes_gcm::aead::{Aead, Payload};
@@ -339,7 +339,8 @@ impl BodyMark {
 impl Envelope<'_> {
     /// What the header says of the body, if this is a fragment.
     pub(crate) fn fragment(&self) -> Option<Fragment> {
-        if self.suite().is_some() { None } else { Fragment::of_header(self.as_bytes()) }
+        let is_fragment = self.kind() == Kind::Fragment;
+        is_fragment.then(|| Fragment::of_header(self.as_bytes())).flatten()
     }
 }
 

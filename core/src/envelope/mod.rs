@@ -2,6 +2,7 @@
 
 mod ack;
 mod body;
+mod bulletin;
 mod coding;
 mod format;
 mod fragment;
@@ -13,10 +14,15 @@ mod work;
 pub use ack::{Ack, AckProof};
 pub(crate) use body::BETWEEN_ENGINES;
 pub use body::{Body, BodyError, MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES};
+pub use bulletin::{
+    BulletinDraft, BulletinKind, DraftError, MAX_BULLETIN_LIFETIME_S, MAX_BULLETIN_TEXT_BYTES,
+    MAX_LABEL_BYTES, MAX_SOS_TEXT_BYTES,
+};
+pub(crate) use bulletin::{Published, Said, publish};
 pub(crate) use coding::{Encoder, Layout};
 pub use format::{
-    Commitment, Envelope, EnvelopeId, Hint, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S,
-    Priority,
+    Commitment, Envelope, EnvelopeId, Hint, Kind, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S,
+    MIN_LIFETIME_S, Priority,
 };
 pub use fragment::Manifest;
 pub(crate) use fragment::{

@@ -43,7 +43,7 @@ impl Postmark {
         self.nonce
     }
 
-    pub(super) fn sign(&self, id: &EnvelopeId) -> [u8; 64] {
+    pub(crate) fn sign(&self, id: &EnvelopeId) -> [u8; 64] {
         self.key.sign(&[DOMAIN, &id.0].concat()).to_bytes()
     }
 }

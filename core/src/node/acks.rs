@@ -161,8 +161,8 @@ impl Node {
         now: Moment,
         expired: &Carried,
     ) -> Result<SteadyMs, StoreError> {
-        let foreign = expired.standing == Standing::Foreign;
-        let bytes = if foreign { self.store.envelope_bytes(expired.row)? } else { None };
+        let is_others = matches!(expired.standing, Standing::Foreign | Standing::Bulletin);
+        let bytes = if is_others { self.store.envelope_bytes(expired.row)? } else { None };
         let Some(bytes) = bytes else { return Ok(expired.expires) };
         let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
         let (created, life_ms) = (envelope.created(), i64::from(envelope.lifetime_s()) * 1000);

@@ -18,8 +18,8 @@ use crate::store::{Durability, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use rand_core::CryptoRng;
 use records::{
-    CONTACT, CONTACT_KEY, CONTACT_STATEMENT, MESSAGE, OWN, STATEMENT, contact_record,
-    message_record, person_record, statement_record, take_in,
+    CONTACT, CONTACT_KEY, CONTACT_STATEMENT, MESSAGE, OWN, PUBLISHER, STATEMENT, contact_record,
+    message_record, person_record, publisher_record, statement_record, take_in,
 };
 use std::io::{self, Read, Write};
 use stream::{Opener, Sealer};
@@ -66,7 +66,7 @@ impl From<DecodeError> for BackupError {
 }
 
 impl Node {
-    /// Writes identity, contacts and messages, sealed under the words; no secret that opens mail, and
+    /// Writes identity, contacts, messages, and who is followed or muted, sealed under the words; no secret that opens mail, and
     /// no mail carried for others.
     ///
     /// # Errors
@@ -83,6 +83,9 @@ impl Node {
         sealer.record(OWN, &self.own_record())?;
         for (number, statement) in &self.statements {
             sealer.record(STATEMENT, &statement_record(*number, statement))?;
+        }
+        for (publisher, stance) in self.store.publishers()? {
+            sealer.record(PUBLISHER, &publisher_record(&publisher, stance))?;
         }
         let mut people = self.store.contacts()?;
         people.retain(|contact| contact.relation == Relation::Accepted);

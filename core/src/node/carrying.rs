@@ -5,7 +5,7 @@ use super::holdings::Holdings;
 use crate::chat::ContactId;
 use crate::clock::Moment;
 use crate::routing::{Copy, NeighbourId, Outlook, Worth, is_direct};
-use crate::store::{Carried, Durability, EnvelopeRow, SteadyMs, StoreError};
+use crate::store::{Carried, Durability, EnvelopeRow, Standing, SteadyMs, StoreError};
 use crate::time::Timestamp;
 
 /// The order of leaving is weighed anew this often.
@@ -29,7 +29,7 @@ impl Node {
         }
     }
 
-    /// Whether a letter goes to this neighbour: to its recipient always.
+    /// Whether a letter goes to this neighbour: to its recipient always; bulletins go to everybody.
     pub(super) fn may_hand(
         &self,
         letter: &Carried,
@@ -37,7 +37,8 @@ impl Node {
         neighbour: Option<NeighbourId>,
     ) -> bool {
         let is_bringer = neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
-        is_direct(letter, contact)
+        letter.standing == Standing::Bulletin
+            || is_direct(letter, contact)
             || self.outlook().may_spread(&copy(letter, &self.holdings), is_bringer)
     }
 

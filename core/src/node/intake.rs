@@ -129,6 +129,7 @@ impl Node {
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
+        Self::check_publisher(envelope)?;
         if !is_acceptable(now, envelope, passage.age_s) {
             return Ok(());
         }
@@ -151,6 +152,13 @@ impl Node {
         let size_bytes = envelope.as_bytes().len() as u64;
         if !self.may_charge(charge, size_bytes)? {
             return Ok(());
+        }
+        if let Some(bulletin) = envelope.bulletin() {
+            if !self.may_charge_bulletin(charge)? {
+                return Ok(());
+            }
+            let from = (id, born, charge.row);
+            return Ok(self.accept_bulletin(now, link, envelope, from, &bulletin)?);
         }
         if let Some(fragment) = envelope.fragment() {
             let generation = passage.generation;

@@ -38,6 +38,8 @@ pub(super) struct Postmarks {
     verdicts: u64,
     /// When the verdicts are swept next.
     sweep_at: u64,
+    /// Whether a bulletin waits for one.
+    needs_unused: bool,
     /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
     empty_at: Option<SteadyMs>,
 }
@@ -72,6 +74,7 @@ impl Postmarks {
             bench,
             verdicts: store.verdict_count()?,
             sweep_at: MAX_VERDICTS,
+            needs_unused: false,
             empty_at: None,
         })
     }
@@ -94,7 +97,9 @@ impl Postmarks {
     fn wanted(&self, now: Timestamp) -> Option<u32> {
         let lacks = |day: u32| {
             let minted = self.own.iter().filter(|own| own.day == day && own.is_minted).count();
-            minted < A_DAY || self.usable(day).next().is_none()
+            (self.needs_unused && day == now.day())
+                || minted < A_DAY
+                || self.usable(day).next().is_none()
         };
         let (today, tomorrow) = (now.day(), Timestamp(now.0.saturating_add(AHEAD_MS)).day());
         [today, tomorrow].into_iter().find(|day| lacks(*day))
@@ -190,6 +195,30 @@ impl Node {
         Ok(turn.and_then(|turn| usable.get(turn)).map(|(_, own)| own.postmark.clone()))
     }
 
+    /// Takes a postmark for one bulletin, and nothing else: by letters under it everybody would know who
+    /// wrote them. None where it must be minted first.
+    pub(super) fn take_unused_postmark(
+        &mut self,
+        now: Moment,
+    ) -> Result<Option<Postmark>, StoreError> {
+        if self.postmarks.bench.difficulty().is_none() {
+            return Ok(Some(Postmark::generate(&mut *self.rng)));
+        }
+        let is_unused =
+            |own: &OwnPostmark| own.day == now.wall.day() && own.is_minted && own.envelopes == 0;
+        let unused = self.postmarks.own.iter().rposition(is_unused);
+        self.postmarks.needs_unused = unused.is_none();
+        let Some(at) = unused else { return Ok(None) };
+        let own = self.postmarks.own.remove(at);
+        self.store.delete_own_postmark(&own)?;
+        Ok(Some(own.postmark))
+    }
+
+    /// Whether a bulletin may be charged: a postmark pays for one on board.
+    pub(super) fn may_charge_bulletin(&self, charge: Charge) -> Result<bool, StoreError> {
+        Ok(self.store.bulletins_paid_by(charge.row)? < charge.shares)
+    }
+
     /// A postmark has signed an own envelope.
     pub(super) fn count_use(&mut self, envelope: &Envelope<'_>) -> Result<(), StoreError> {
         let key = envelope.postmark_key();
@@ -202,6 +231,7 @@ impl Node {
 
     /// Seals what was written while no postmark was ready, as far as they last now.
     pub(super) fn seal_waiting(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.publish_waiting(now)?;
         for (id, priority) in self.store.unsealed()? {
             let row = self.store.message(id)?.ok_or(StoreError::Corrupt)?;
             let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };

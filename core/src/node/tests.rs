@@ -3,7 +3,8 @@
 use super::*;
 use crate::chat::State;
 use crate::envelope::{
-    AckProof, Body, Envelope, Letter, Postmark, Priority, Sealed, TagMode, Work, seal,
+    AckProof, Body, BulletinDraft, BulletinKind, Envelope, Letter, Postmark, Priority, Sealed,
+    TagMode, Work, publish, seal,
 };
 use crate::identity::{Suite, TargetSecret};
 use crate::link::frame::Passage;
@@ -449,4 +450,77 @@ proptest! {
             node.commit().unwrap();
         }
     }
+}
+
+/// A bulletin, and the key that says who published it.
+fn bulletin(scene: &mut Scene, number: u64) -> (IdentityKey, Vec<u8>) {
+    let key = IdentityKey::generate(&mut scene.rng);
+    let postmark = Postmark::generate(&mut scene.rng);
+    (key.clone(), published(&key, number, &postmark))
+}
+
+fn published(key: &IdentityKey, number: u64, postmark: &Postmark) -> Vec<u8> {
+    let draft = BulletinDraft {
+        kind: BulletinKind::Alert,
+        region: String::new(),
+        topic: String::new(),
+        text: "the bridge is out".into(),
+        lifetime_s: 3600,
+        replaces: None,
+    };
+    publish(key, draft.kind, &draft.said(number), (NOW, draft.lifetime_s), postmark).1
+}
+
+#[test]
+fn nobody_publishes_in_another_s_name() {
+    let mut scene = Scene::greeted();
+    let (_, mut bytes) = bulletin(&mut scene, 1);
+    let publisher = IdentityKey::generate(&mut scene.rng).identity();
+    bytes[99..131].copy_from_slice(publisher.as_bytes());
+    // Paid for and whole, but for the publisher's signature.
+    let postmark = Postmark::generate(&mut scene.rng);
+    bytes[59..91].copy_from_slice(&postmark.public_key());
+    let id = Envelope::parse(&bytes).unwrap().id();
+    let at = bytes.len() - 64;
+    bytes[at..].copy_from_slice(&postmark.sign(&id));
+    assert!(Envelope::parse(&bytes).unwrap().is_genuine(&id));
+    scene.push(0, &bytes);
+    assert_eq!(scene.verdict(), Some(Violation::Forged("bulletin")));
+    assert!(scene.node.carried(10).unwrap().is_empty());
+}
+
+#[test]
+fn a_postmark_pays_for_one_bulletin() {
+    let mut scene = Scene::greeted();
+    let postmark = Postmark::generate(&mut scene.rng);
+    for number in 1..5 {
+        let key = IdentityKey::generate(&mut scene.rng);
+        scene.push(0, &published(&key, number, &postmark));
+    }
+    assert_eq!(scene.verdict(), None);
+    assert_eq!(scene.node.carried(100).unwrap().len(), 1);
+    // All in places of their own.
+    assert_eq!(scene.carries(), 0);
+}
+
+#[test]
+fn a_bulletin_cannot_be_acknowledged() {
+    let mut scene = Scene::greeted();
+    let (_, bytes) = bulletin(&mut scene, 1);
+    scene.push(0, &bytes);
+    scene.say(&Frame::Acks { held: vec![[0; 32], [9; 32]], proofs: Vec::new() });
+    let proof = AckProof::new(&Envelope::parse(&bytes).unwrap(), &crate::Ack([9; 32]));
+    scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
+    assert_eq!(scene.verdict(), Some(Violation::Forged("acknowledgement")));
+    assert_eq!(scene.node.bulletins(&crate::BulletinFilter::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn one_number_has_one_bulletin() {
+    let mut scene = Scene::greeted();
+    let (key, bytes) = bulletin(&mut scene, 1);
+    scene.push(0, &bytes);
+    let postmark = Postmark::generate(&mut scene.rng);
+    scene.push(0, &published(&key, 1, &postmark));
+    assert_eq!((scene.verdict(), scene.node.carried(10).unwrap().len()), (None, 1));
 }

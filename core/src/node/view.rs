@@ -2,8 +2,7 @@
 
 use super::Node;
 use crate::chat::{ContactId, Message, MessageId};
-use crate::envelope::{Envelope, EnvelopeId, Priority};
-use crate::identity::Suite;
+use crate::envelope::{Envelope, EnvelopeId, Kind, Priority};
 use crate::link::{CostClass, LinkId, Role, Traffic};
 use crate::store::{Standing, StoreError};
 use crate::time::Timestamp;
@@ -71,8 +70,8 @@ pub struct CarriedEnvelope {
     pub id: EnvelopeId,
     /// Whether it was sealed here.
     pub is_own: bool,
-    /// How it is sealed to its recipient; none of a fragment.
-    pub suite: Option<Suite>,
+    /// What it is, and how it is sealed to its recipient.
+    pub kind: Kind,
     /// How urgent it says it is.
     pub priority: Priority,
     /// When it was made, jittered.
@@ -158,8 +157,9 @@ impl Node {
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             seen.push(CarriedEnvelope {
                 id: carried.id,
-                is_own: carried.standing == Standing::Own,
-                suite: envelope.suite(),
+                is_own: carried.standing == Standing::Own
+                    || envelope.bulletin().is_some_and(|it| it.publisher == self.identity),
+                kind: envelope.kind(),
                 priority: envelope.priority(),
                 created: envelope.created(),
                 lifetime_s: envelope.lifetime_s(),

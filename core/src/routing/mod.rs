@@ -9,7 +9,8 @@ pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
 pub(crate) use utility::{AckAges, Copy, Outlook, Worth};
 
 use crate::chat::ContactId;
-use crate::store::{Carried, EnvelopeRow, SteadyMs};
+use crate::envelope::Priority;
+use crate::store::{Carried, EnvelopeRow, Standing, SteadyMs};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::str::FromStr;
@@ -94,8 +95,8 @@ impl TransferOrder {
     pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>) -> Self {
         let (generation, born) = (envelope.generation, Reverse(envelope.born));
         Self {
-            is_for_others: !is_direct(envelope, neighbour),
-            priority: Reverse(envelope.priority as u8),
+            is_for_others: !is_direct(envelope, neighbour) && !is_sos(envelope),
+            priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
             turn: Turn::Letter { generation, born },
             row: envelope.row,
         }
@@ -130,4 +131,9 @@ pub(crate) fn repair_symbols(symbols: u32, blocks: u32) -> u32 {
 /// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.
 pub(crate) fn is_direct(envelope: &Carried, neighbour: Option<ContactId>) -> bool {
     neighbour.is_some() && envelope.recipient == neighbour
+}
+
+/// They are few and short: nothing waits for them that could not.
+fn is_sos(envelope: &Carried) -> bool {
+    envelope.standing == Standing::Bulletin && envelope.priority == Priority::Urgent
 }

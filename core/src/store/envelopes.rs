@@ -15,6 +15,8 @@ pub(crate) enum Standing {
     Own = 1,
     /// Opened here; carried on like foreign mail until its acknowledgement goes out.
     Received = 2,
+    /// A bulletin, whoever published it: for everybody, and in places of its own.
+    Bulletin = 3,
 }
 
 /// Its place in the table, as long as it is there.
@@ -279,6 +281,7 @@ pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
             0 => Standing::Foreign,
             1 => Standing::Own,
             2 => Standing::Received,
+            3 => Standing::Bulletin,
             other => return Err(out_of_range(2, other)),
         },
         priority: Priority::from_byte(priority).map_err(|_| out_of_range(3, priority))?,

@@ -3,6 +3,7 @@
 //! Concrete and synchronous. In-memory SQLite is its test double.
 
 mod attachments;
+mod bulletins;
 mod contacts;
 mod devices;
 mod envelopes;
@@ -18,6 +19,7 @@ mod trust;
 mod wrapping;
 
 pub(crate) use attachments::Attachment;
+pub(crate) use bulletins::Unpublished;
 pub(crate) use contacts::ContactRow;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
@@ -138,6 +140,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/006_wrapping.sql"),
     include_str!("migrations/007_settlements.sql"),
     include_str!("migrations/008_fragments.sql"),
+    include_str!("migrations/009_bulletins.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

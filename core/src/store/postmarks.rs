@@ -67,6 +67,12 @@ impl Store {
         Ok(())
     }
 
+    pub(crate) fn delete_own_postmark(&self, own: &OwnPostmark) -> Result<(), StoreError> {
+        let sql = "DELETE FROM own_postmarks WHERE row = ?1";
+        self.connection.prepare_cached(sql)?.execute([own.row])?;
+        Ok(())
+    }
+
     /// All but those of `day` and the day after. Whoever finds them later could tell by them which
     /// mail was written here.
     pub(crate) fn delete_own_postmarks_but_of(&mut self, day: u32) -> Result<(), StoreError> {

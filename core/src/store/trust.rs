@@ -83,6 +83,10 @@ impl Store {
         )?;
         let verified_key = verified_key.map(identity).transpose()?;
         let verified = verified_key.is_some_and(|key| lineage.is_vouched_since(&key));
+        let before = self.contact(id)?.map(|contact| contact.identity);
+        if let Some(before) = before.filter(|before| lineage.current() != Some(*before)) {
+            self.move_stance(&before, lineage.current().as_ref())?;
+        }
         if let Some(current) = lineage.current() {
             let sql = "UPDATE contacts SET identity = ?2 WHERE id = ?1";
             self.connection.execute(sql, (id.0, current.as_bytes()))?;

@@ -2,7 +2,7 @@
 
 use super::BackupError;
 use super::stream::{MAX_RECORD_BYTES, Opener};
-use crate::chat::{ContactId, KeyWarning, State};
+use crate::chat::{ContactId, KeyWarning, Stance, State};
 use crate::codec::{Reader, Writer};
 use crate::envelope::Body;
 use crate::identity::{
@@ -21,6 +21,7 @@ pub(super) const MESSAGE: u8 = 3;
 pub(super) const STATEMENT: u8 = 4;
 pub(super) const CONTACT_STATEMENT: u8 = 5;
 pub(super) const CONTACT_KEY: u8 = 6;
+pub(super) const PUBLISHER: u8 = 7;
 
 impl Node {
     pub(super) fn own_record(&self) -> Zeroizing<Vec<u8>> {
@@ -64,6 +65,13 @@ pub(super) fn person_record(contact: ContactId, bytes: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
     record.put_u64(contact.0.unsigned_abs());
     record.put(bytes);
+    record
+}
+
+/// Whom the user follows or mutes.
+pub(super) fn publisher_record(publisher: &Identity, stance: Stance) -> Vec<u8> {
+    let mut record = publisher.as_bytes().to_vec();
+    record.put_u8(stance as u8);
     record
 }
 
@@ -123,8 +131,13 @@ pub(super) fn take_in(
                     let contact = whose(&mut people, &mut record)?.id;
                     take_message(store, &mut record, contact)?;
                 }
+                (PUBLISHER, Some(_)) => {
+                    let publisher = key(&mut record)?;
+                    let stance = Stance::from_byte(record.u8("stance")?);
+                    store.set_stance(&publisher, Some(stance.ok_or(BackupError::Damaged)?))?;
+                }
                 // What a later version has added cannot be kept here.
-                (7.., Some(_)) => {}
+                (8.., Some(_)) => {}
                 _ => return Err(BackupError::Damaged),
             }
         }

@@ -436,3 +436,15 @@ fn who_claims_to_be_a_later_device_stops_nobody_who_has_the_words() {
     carry(LATER, &mut thief, &mut alice);
     assert!(!alice.is_superseded());
 }
+
+#[test]
+fn whom_one_follows_or_mutes_comes_along() {
+    let mut alice = node(1);
+    let [followed, muted] = [2, 3].map(|seed| node(seed).identity());
+    alice.follow(START, followed).unwrap();
+    alice.mute(START, muted).unwrap();
+    let backup = backup_of(&mut alice);
+    let restored = restore(10, &words(), &backup).unwrap();
+    assert_eq!(restored.publishers().unwrap(), alice.publishers().unwrap());
+    assert_eq!(restored.publishers().unwrap().len(), 2);
+}

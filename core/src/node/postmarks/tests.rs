@@ -1,14 +1,18 @@
 //! Postmarks under load, attack and restart.
 
 use super::*;
+use crate::chat::BulletinFilter;
 use crate::config::Config;
-use crate::envelope::{AckProof, Letter, Priority, Sealed, TagMode, seal};
+use crate::envelope::{
+    AckProof, BulletinDraft, BulletinKind, Letter, Priority, Sealed, TagMode, seal,
+};
 use crate::identity::{IdentityKey, Suite, TargetSecret};
 use crate::link::LinkId;
 use crate::link::frame::Passage;
 use crate::store::StorePath;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Noon, UTC.
@@ -422,4 +426,52 @@ fn what_was_minted_for_a_day_that_a_set_clock_took_away_is_dropped() {
     alice.commit().unwrap();
     assert_eq!(alice.stats().postmarks_ready, 0);
     assert_eq!(alice.next_minting(next_year).unwrap().unwrap().day, next_year.day());
+}
+
+#[test]
+fn bulletins_wait_for_a_postmark_that_no_letter_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path());
+    let mut node = open_at(&path, 1, NOW);
+    let sos = BulletinDraft {
+        kind: BulletinKind::Sos,
+        region: String::new(),
+        topic: String::new(),
+        text: "help".into(),
+        lifetime_s: 3600,
+        replaces: None,
+    };
+    let other = open(2).card().clone();
+    let to = node.add_contact(NOW, &other, "other").unwrap();
+    let mint = |node: &mut Node| {
+        let mut minting = node.next_minting(NOW).unwrap().unwrap();
+        assert!(minting.advance(u32::MAX));
+        node.handle_minting(NOW, &minting).unwrap();
+        node.commit().unwrap();
+    };
+    mint(&mut node);
+    node.send(NOW, to, &Body::Text("x".into()), Priority::Normal).unwrap();
+    let id = node.publish(NOW, &sos).unwrap();
+    let all = |node: &Node| node.bulletins(&BulletinFilter::default()).unwrap();
+    assert_eq!((all(&node)[0].id, all(&node)[0].published), (id, None));
+    drop(node);
+
+    let mut node = open_at(&path, 3, NOW);
+    assert_eq!(all(&node)[0].published, None);
+    mint(&mut node);
+    assert!(all(&node)[0].published.is_some());
+    // Letters find others, and so does the next bulletin.
+    node.publish(NOW, &sos).unwrap();
+    assert_eq!(node.carried(10).unwrap().len(), 2);
+    mint(&mut node);
+    mint(&mut node);
+    node.send(NOW, to, &Body::Text("y".into()), Priority::Normal).unwrap();
+    let keys: BTreeSet<_> =
+        node.carried(10).unwrap().iter().map(|envelope| envelope.postmark_key).collect();
+    assert_eq!(keys.len(), 4);
+    let later = Timestamp(NOW.0 + DAY_MS);
+    node.handle_timeout(later).unwrap();
+    node.commit().unwrap();
+    assert_eq!(node.publish(later, &sos).map(|id| id.number > 1).ok(), Some(true));
+    assert_eq!(all(&node).len(), 1, "the others have ended, and this one waits for the day's");
 }
