@@ -71,6 +71,7 @@ fn perform(args: Args) -> Result<(), Failure> {
             BackupCommand::Restore(file) => commands::backup::restore(&profile()?, &file, out),
         },
         Command::Send(send) => commands::send(&profile()?, send, out),
+        Command::Save(save) => commands::save(&profile()?, &save, out),
         Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),
         Command::Status(status) => commands::status(&profile()?, &status, out),
         Command::Carried => commands::carried(&profile()?, out),
