@@ -6,6 +6,7 @@ use raptorq::{
     EncodingPacket, ObjectTransmissionInformation, PayloadId, SourceBlockDecoder,
     SourceBlockEncoder,
 };
+use zeroize::Zeroizing;
 
 /// The longest source block, in bytes: what en- and decoding hold in memory is a small multiple.
 const MAX_BLOCK_BYTES: u64 = 4 * 1024 * 1024;
@@ -77,14 +78,24 @@ impl Layout {
         (start, full.min(self.size_bytes - start) as usize)
     }
 
-    /// The fragments of one block: its own symbols, and `repair` more.
-    pub(crate) fn encode(&self, block: u32, content: &[u8], repair: u32) -> Vec<(u32, Vec<u8>)> {
-        let mut padded = content.to_vec();
-        padded.resize(self.symbols(block) as usize * usize::from(self.symbol_bytes), 0);
-        let encoder = SourceBlockEncoder::new(0, &self.information(padded.len()), &padded);
-        let packets = encoder.source_packets().into_iter().chain(encoder.repair_packets(0, repair));
-        let packets = packets.map(|packet| packet.split());
-        packets.map(|(id, symbol)| (self.number(block, id.encoding_symbol_id()), symbol)).collect()
+    /// Shows the symbols of one block: its own, and `repair` more.
+    pub(crate) fn encode<E>(
+        &self,
+        block: u32,
+        mut content: Zeroizing<Vec<u8>>,
+        repair: u32,
+        mut show: impl FnMut(u32, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        content.resize(self.symbols(block) as usize * usize::from(self.symbol_bytes), 0);
+        for (symbol, bytes) in (0..).zip(content.chunks(self.symbol_bytes.into())) {
+            show(symbol, bytes)?;
+        }
+        let encoder = SourceBlockEncoder::new(0, &self.information(content.len()), &content);
+        drop(content);
+        for packet in encoder.repair_packets(0, repair) {
+            show(packet.payload_id().encoding_symbol_id(), packet.data())?;
+        }
+        Ok(())
     }
 
     /// A block's content from its symbols, if they suffice.
@@ -144,12 +155,14 @@ mod tests {
     fn any_that_suffice_bring_a_block_back() {
         let layout = Layout::new(100_003, 1000).unwrap();
         let content = body(100_003);
-        let fragments = layout.encode(0, &content, 30);
-        assert_eq!(fragments.len(), 131);
-        let symbols = |step: usize, count| {
-            let some = fragments.iter().step_by(step).take(count);
-            some.map(|(number, symbol)| (layout.place(*number).1, symbol.clone()))
+        let mut all = Vec::new();
+        let show = |symbol, bytes: &[u8]| {
+            all.push((symbol, bytes.to_vec()));
+            Ok::<_, ()>(())
         };
+        layout.encode(0, content.clone().into(), 30, show).unwrap();
+        assert_eq!(all.len(), 131);
+        let symbols = |step: usize, count| all.iter().step_by(step).take(count).cloned();
         assert_eq!(layout.decode(0, symbols(1, 101)).as_deref(), Some(&*content));
         let without_every_fifth: Vec<_> = symbols(1, 131)
             .enumerate()

@@ -1,7 +1,7 @@
 //! Attachments at both ends: from a file to fragments, and back.
 
 use super::Node;
-use crate::chat::{ContactId, MessageId, SendError, State};
+use crate::chat::{ContactId, MessageId, SendError, State, Transfer};
 use crate::clock::Moment;
 use crate::envelope::{
     Body, BodyMark, BodySecret, Envelope, Layout, Manifest, OVERHEAD_BYTES, Postmark, Priority,
@@ -67,6 +67,9 @@ impl Node {
         if self.is_superseded {
             return Err(SendError::Superseded);
         }
+        if self.has_ended() {
+            return Err(SendError::Ended);
+        }
         let symbol_bytes = (self.config.fragment_bytes as usize - OVERHEAD_BYTES) as u16;
         let layout = Layout::new(size_bytes, symbol_bytes)
             .ok_or(SendError::AttachmentSize { max_bytes: Layout::max_bytes(symbol_bytes) })?;
@@ -131,9 +134,9 @@ impl Node {
             let mut bytes = Zeroizing::new(vec![0; layout.span(block).1]);
             content.read_exact(&mut bytes).map_err(SendError::Unreadable)?;
             let repair = routing::repair_symbols(layout.symbols(block));
-            for (number, symbol) in layout.encode(block, &bytes, repair) {
-                self.store.insert_symbol(message, layout.place(number), &symbol)?;
-            }
+            layout.encode(block, bytes, repair, |symbol, bytes| {
+                self.store.insert_symbol(message, (block, symbol), bytes)
+            })?;
         }
         Ok(())
     }
@@ -149,7 +152,7 @@ impl Node {
             return Ok(());
         };
         let lifetime_s = self.config.lifetime_s;
-        while let Some((block, symbol, bytes)) = self.store.waiting_symbol(message)? {
+        for (block, symbol) in self.store.waiting_symbols(message)? {
             let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };
             let (created, age_ms) = blur(now.wall, lifetime_s, &mut *self.rng);
             let stamp = Stamp {
@@ -161,6 +164,7 @@ impl Node {
                 postmark: &postmark,
             };
             let number = attachment.layout.number(block, symbol);
+            let bytes = self.store.symbol(message, (block, symbol))?;
             let (id, bytes) = secret.seal(number, &bytes, &stamp);
             // What was just sealed parses.
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
@@ -293,9 +297,16 @@ impl Node {
         Ok(())
     }
 
-    /// What an own attachment's fragments have told.
+    /// One more fragment of an own attachment has arrived; that is told once a percent.
     pub(super) fn progress_of_attachment(&mut self, message: MessageId) -> Result<(), StoreError> {
-        if let Some(row) = self.store.message(message)? {
+        let Some(row) = self.store.message(message)? else { return Ok(()) };
+        let percent = |transfer: Transfer, arrived: u32| {
+            u64::from(arrived) * 100 / u64::from(transfer.needed.max(1))
+        };
+        if row.transfer.is_some_and(|transfer| {
+            percent(transfer, transfer.arrived)
+                > percent(transfer, transfer.arrived.saturating_sub(1))
+        }) {
             self.events.push_back(Event::Progress { message, state: row.state });
         }
         Ok(())

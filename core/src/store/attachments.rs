@@ -158,18 +158,28 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// An own symbol that waits for a postmark, the earliest number first.
-    pub(crate) fn waiting_symbol(
+    /// The places (block, symbol) of own symbols that wait for a postmark, in the order of their
+    /// fragments' numbers: what one postmark signs is then a run, which takes few bytes to name.
+    pub(crate) fn waiting_symbols(
         &self,
         message: MessageId,
-    ) -> Result<Option<(u32, u32, Zeroizing<Vec<u8>>)>, StoreError> {
-        let sql = "SELECT block, symbol, bytes FROM attachment_symbols WHERE message = ?1
-             ORDER BY block, symbol LIMIT 1";
+    ) -> Result<Vec<(u32, u32)>, StoreError> {
+        let sql = "SELECT block, symbol FROM attachment_symbols WHERE message = ?1
+             ORDER BY symbol, block";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let symbol = statement.query_row([message.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2).map(Zeroizing::new)?))
-        });
-        Ok(symbol.optional()?)
+        let rows = statement.query_map([message.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn symbol(
+        &self,
+        message: MessageId,
+        (block, symbol): (u32, u32),
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let sql = "SELECT bytes FROM attachment_symbols
+             WHERE message = ?1 AND block = ?2 AND symbol = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row((message.0, block, symbol), |row| row.get(0).map(Zeroizing::new))?)
     }
 
     pub(crate) fn delete_symbol(
