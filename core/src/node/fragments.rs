@@ -12,6 +12,7 @@ use super::postmarks::Assay;
 use super::{Fault, Node};
 use crate::chat::State;
 use crate::clock::Moment;
+use crate::config::MIN_FRAGMENT_BYTES;
 use crate::envelope::{
     BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
 };
@@ -175,7 +176,8 @@ impl Node {
                     return Walk::Stop;
                 }
             }
-            let bytes = traits.fragment_bytes.max(1) as usize;
+            // Whatever is claimed: many small ones would be a long list of wishes.
+            let bytes = traits.fragment_bytes.max(MIN_FRAGMENT_BYTES) as usize;
             let mut batch = Numbers::default();
             // Everybody begins in another place: so different carriers bring different pieces.
             for number in numbers.from_turn(turn) {
@@ -265,13 +267,21 @@ impl Node {
             let piece = (body, number);
             let is_here = self.holdings.contains(piece);
             let turn = if is_here { session.bodies.note_served(piece) } else { None };
-            match (turn, self.store.fragment(body, number)?) {
+            // Thousands can be asked for in a few bytes: the store is asked only for what is here.
+            let carried = match turn {
+                Some(_) => self.store.fragment(body, number)?,
+                None => None,
+            };
+            match (turn, carried) {
                 (Some(turn), Some(carried)) => session.push_fragment(&carried, piece, turn),
                 _ => drop(lacking.insert(number)),
             }
         }
-        for numbers in lacking.split(numbers_room(session)) {
-            session.push_control(&Frame::Lack { body, numbers });
+        // A neighbour that asks and does not listen is left without an answer.
+        if session.may_answer() {
+            for numbers in lacking.split(numbers_room(session)) {
+                session.push_control(&Frame::Lack { body, numbers });
+            }
         }
         Ok(())
     }

@@ -162,7 +162,7 @@ impl Node {
         fragment: Fragment,
         is_late: bool,
     ) -> Result<(), StoreError> {
-        if !self.collects(fragment.body.mark())? {
+        if !self.brings_symbol(envelope)? {
             return if is_late { Ok(()) } else { self.carry(link, envelope, id, born, postmark) };
         }
         let is_public = !is_late && self.has_room(envelope.as_bytes().len() as u64);
