@@ -163,3 +163,17 @@ fn half_an_attachment_says_how_much_is_missing() {
     let incomplete = net.node(1).write_attachment(message.id, &mut Vec::new());
     assert!(matches!(incomplete, Err(AttachmentError::Incomplete { .. })));
 }
+
+/// What strangers send in large is carried on for them, and not put together.
+#[test]
+fn a_stranger_s_attachment_is_not_collected() {
+    let mut net = Net::new(8, 2);
+    let to = net.introduce(0, 1);
+    send(&mut net, 0, to, &content(100_000));
+    meet(&mut net, 0, 1);
+    let received = net.messages(1, None).pop().expect("the letter is a request");
+    assert!(matches!(received.body, Body::Attachment { .. }) && received.transfer.is_none());
+    let saved = net.node(1).write_attachment(received.id, &mut Vec::new());
+    assert!(matches!(saved, Err(AttachmentError::None)));
+    assert!(net.node(1).stats().foreign_envelopes > 12);
+}

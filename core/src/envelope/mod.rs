@@ -19,6 +19,8 @@ pub use format::{
     Priority,
 };
 pub use fragment::Manifest;
+#[cfg(test)]
+pub(crate) use fragment::resign;
 pub(crate) use fragment::{
     BodyKey, BodyMark, BodySecret, Fragment, FragmentAck, MAX_FRAGMENTS, OVERHEAD_BYTES, Release,
     Stamp,

@@ -46,8 +46,8 @@ pub(crate) enum Walk {
 impl Bodies {
     /// The neighbour has these.
     pub(crate) fn note_theirs(&mut self, body: BodyKey, numbers: &Numbers) {
+        let before = self.theirs.get(&body).map_or(0, Numbers::span);
         let theirs = self.theirs.entry(body).or_default();
-        let before = theirs.span();
         for number in numbers.iter() {
             theirs.insert(number);
         }

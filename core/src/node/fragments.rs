@@ -194,13 +194,13 @@ impl Node {
                 }
             }
             if !batch.is_empty() {
-                batches.push((body, traits, batch));
+                batches.push((body, bytes as u32, batch));
             }
             if left < bytes { Walk::Stop } else { Walk::On }
         });
-        for (body, traits, numbers) in batches {
+        for (body, bytes, numbers) in batches {
             for number in numbers.iter() {
-                session.bodies.note_fetching((body, number), traits.fragment_bytes);
+                session.bodies.note_fetching((body, number), bytes);
             }
             for numbers in numbers.split(numbers_room(session)) {
                 session.push_control(&Frame::Fetch { body, numbers });
