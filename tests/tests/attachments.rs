@@ -171,7 +171,8 @@ fn a_stranger_s_attachment_is_not_collected() {
     let to = net.introduce(0, 1);
     send(&mut net, 0, to, &content(100_000));
     meet(&mut net, 0, 1);
-    let received = net.messages(1, None).pop().expect("the letter is a request");
+    let stranger = net.node(1).contacts().unwrap().pop().expect("the letter is a request");
+    let received = net.messages(1, Some(stranger.id)).pop().unwrap();
     assert!(matches!(received.body, Body::Attachment { .. }) && received.transfer.is_none());
     let saved = net.node(1).write_attachment(received.id, &mut Vec::new());
     assert!(matches!(saved, Err(AttachmentError::None)));
