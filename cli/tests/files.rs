@@ -1,4 +1,5 @@
 //! Files, from one profile to another over a third.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
 
 mod common;
 

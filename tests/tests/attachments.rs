@@ -17,7 +17,8 @@ fn send(net: &mut Net, from: usize, to: footpost_core::ContactId, bytes: &[u8]) 
 }
 
 fn received(net: &mut Net, who: usize) -> Vec<u8> {
-    let message = net.messages(who, None).into_iter().find(|message| !message.outgoing).unwrap();
+    let mut messages = net.messages(who, None).into_iter();
+    let message = messages.find(|message| !message.outgoing).expect("the letter is there");
     let mut out = Vec::new();
     net.node(who).write_attachment(message.id, &mut out).expect("it is whole");
     out

@@ -1,5 +1,6 @@
 //! A large attachment over interrupted contacts: whole at the other end, in memory that does not grow
 //! with it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
 
 use footpost_core::{ContactId, MessageId, Node, Priority, State, StorePath};
 use footpost_tests::{Net, simulated};

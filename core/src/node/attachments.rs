@@ -88,7 +88,8 @@ impl Node {
         let ready = self.postmark_for(now, to)?;
         // Without one this only finds out whether the message can be sealed at all.
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
-        let composed = self.compose(now, to, uuid, &body, priority, &postmark, Some(&manifest))?;
+        let composed =
+            self.compose(now, to, uuid, (&body, Some(&manifest)), priority, &postmark)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,

@@ -22,6 +22,7 @@ use crate::link::{LinkId, Session, Violation};
 use crate::store::{Carried, Durability, Proof, Standing, Store, StoreError};
 use crate::sync::Numbers;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What one neighbour is asked for at once, in bytes: enough to keep a fast link busy, little enough
 /// to ask elsewhere when it ends.
@@ -180,15 +181,15 @@ impl Node {
             let bytes = traits.fragment_bytes.max(MIN_FRAGMENT_BYTES) as usize;
             let mut batch = Numbers::default();
             // Everybody begins in another place: so different carriers bring different pieces.
-            for number in numbers.from_turn(turn) {
+            for number in numbers.begun_at(turn) {
                 if self.holdings.contains((body, number)) {
                     numbers.remove(number);
                 } else if left < bytes {
                     break;
-                } else if !self.fetching.contains_key(&(body, number)) {
+                } else if let Entry::Vacant(free) = self.fetching.entry((body, number)) {
+                    free.insert(link);
                     left -= bytes;
                     numbers.remove(number);
-                    self.fetching.insert((body, number), link);
                     self.fetches.push_back((until, (body, number), link));
                     batch.insert(number);
                 }

@@ -50,9 +50,10 @@ impl Node {
         if let Some(fragment) = envelope.fragment() {
             let piece = (fragment.body, fragment.number);
             self.stop_fetching(piece, link);
-            let accepted = match self.knows_fragment(link, &id, piece)? {
-                true => Ok(()),
-                false => self.accept_new(now, link, age_s, &envelope, id),
+            let accepted = if self.knows_fragment(link, &id, piece)? {
+                Ok(())
+            } else {
+                self.accept_new(now, link, age_s, &envelope, id)
             };
             self.fetch_more(link)?;
             return accepted;

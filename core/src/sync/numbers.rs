@@ -60,7 +60,7 @@ impl Numbers {
     }
 
     /// In ascending order, but beginning anywhere: with the `turn`th, counted around.
-    pub(crate) fn from_turn(&self, turn: u32) -> Vec<u32> {
+    pub(crate) fn begun_at(&self, turn: u32) -> Vec<u32> {
         let mut numbers: Vec<u32> = self.iter().collect();
         let at = (turn as usize).checked_rem(numbers.len()).unwrap_or_default();
         numbers.rotate_left(at);
