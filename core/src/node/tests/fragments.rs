@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::envelope::{BodyKey, BodySecret, FragmentAck, Release, Stamp, resign};
-use crate::link::frame::BodyTraits;
+use crate::link::frame::{BodyTraits, Shelf};
 use crate::sync::Numbers;
 use std::io::Read;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn numbers(numbers: impl IntoIterator<Item = u32>) -> Numbers {
 }
 
 fn traits(fragment_bytes: u32) -> BodyTraits {
-    BodyTraits { priority: Priority::Normal, needed: 12, fragment_bytes, left_s: 3600 }
+    BodyTraits { priority: Priority::Normal, needed: 12, fragment_bytes, age_s: 0, left_s: 3600 }
 }
 
 impl Scene {
@@ -170,7 +170,8 @@ fn announcements_without_end_are_bounded_and_asked_for_in_windows() {
         let mut body = BodyKey([0; 24]);
         body.0[..4].copy_from_slice(&round.to_be_bytes());
         // Tiny fragments, as many as can be named in a few bytes.
-        scene.say(&Frame::Holding { body, traits: traits(1), numbers: numbers(0..100) });
+        let shelf = Shelf { generation: 0, is_offered: true, numbers: numbers(0..100) };
+        scene.say(&Frame::Holding { body, traits: traits(1), shelves: vec![shelf] });
         bytes += scene.sent_bytes();
     }
     assert_eq!(scene.verdict(), None);
@@ -286,7 +287,7 @@ impl Pair {
             sender.send_attachment(NOW, to, what, size_bytes, &mut content, Priority::Normal);
         // What a carrier would have recorded.
         for carried in sender.store.carried(10_000).unwrap() {
-            self.recorded.extend(sender.store.envelope_bytes(carried.row).unwrap());
+            self.recorded.extend(sender.bytes_of(&carried).unwrap());
         }
         sent.unwrap()
     }
