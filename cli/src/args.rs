@@ -79,9 +79,12 @@ pub(crate) enum Command {
     /// Send a message; it waits until there is a way
     #[command(after_help = "JSON: id, state")]
     Send(Send),
+    /// Write the attachment of a received message to a new file
+    #[command(after_help = "JSON: file, size_bytes")]
+    Save(Save),
     /// Show new messages
     #[command(
-        after_help = "JSON: id, contact, outgoing, text, sent_ms, stored_ms, state,\n      delivered_ms, carriers, carrier_contacts, protection"
+        after_help = "JSON: id, contact, outgoing, text, attachment (name, content_type, size_bytes, arrived,\n      needed, whole), sent_ms, stored_ms, state, delivered_ms, carriers,\n      carrier_contacts, protection"
     )]
     Inbox(Inbox),
     /// Show how far your messages have come, the store and the neighbours
@@ -101,7 +104,7 @@ pub(crate) enum Command {
     Carried,
     /// Run the node, until stopped: it meets others, and carries mail
     #[command(
-        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, link, reason, events,\n      publisher, number, kind, text"
+        after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, arrived, needed, link, reason, events,\n      publisher, number, kind, text"
     )]
     Run(Run),
     /// Talk with a contact, line by line, until the end of input
@@ -284,9 +287,20 @@ pub(crate) struct Send {
     pub(crate) to: String,
     /// The message [default: standard input]
     pub(crate) text: Option<String>,
+    /// Send this file instead of text
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) file: Option<PathBuf>,
     /// How urgently others should carry it
     #[arg(long, value_enum, default_value_t = Priority::Normal)]
     pub(crate) priority: Priority,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Save {
+    /// Number of the message, as `inbox --all` shows it
+    pub(crate) message: i64,
+    /// The file to make
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

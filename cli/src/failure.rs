@@ -1,8 +1,8 @@
 //! Why a command failed: one line for people, one exit code for scripts.
 
 use footpost_core::{
-    BackupError, ContactError, FollowError, IdentityError, OpenError, PublishError, SendError,
-    StoreError, VaultError, WordsError,
+    AttachmentError, BackupError, ContactError, FollowError, IdentityError, OpenError,
+    PublishError, SendError, StoreError, VaultError, WordsError,
 };
 use footpost_sim::{InputError, SimError};
 use footpost_transports::{StartError, Stopped};
@@ -113,7 +113,19 @@ impl From<SendError> for Failure {
         use footpost_core::SealError::{Body, TooLong};
         let exit = match &error {
             SendError::Store(_) => Exit::Profile,
-            SendError::Seal(Body(_) | TooLong { .. }) => Exit::Usage,
+            SendError::Seal(Body(_) | TooLong { .. }) | SendError::AttachmentSize { .. } => {
+                Exit::Usage
+            }
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<AttachmentError> for Failure {
+    fn from(error: AttachmentError) -> Self {
+        let exit = match &error {
+            AttachmentError::Store(_) => Exit::Profile,
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string())

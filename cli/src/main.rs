@@ -73,6 +73,7 @@ fn perform(args: Args) -> Result<(), Failure> {
             BackupCommand::Restore(file) => commands::backup::restore(&profile()?, &file, out),
         },
         Command::Send(send) => commands::send(&profile()?, send, out),
+        Command::Save(save) => commands::save(&profile()?, &save, out),
         Command::Inbox(inbox) => commands::inbox(&profile()?, &inbox, out),
         Command::Status(status) => commands::status(&profile()?, &status, out),
         Command::Bulletin { command } => match command {

@@ -82,7 +82,7 @@ impl Config {
     }
 
     /// How long the envelope of one fragment is, in bytes; 8 KiB, right for radios, unless set. An
-    /// attachment has at most 32,768 fragments, not counting redundant ones.
+    /// attachment has at most 31,744 fragments, not counting redundant ones.
     ///
     /// # Errors
     /// [`ConfigError::Fragment`] outside [`MIN_FRAGMENT_BYTES`]`..=`[`MAX_ENVELOPE_BYTES`].

@@ -222,6 +222,13 @@ impl Net {
         &self.frames
     }
 
+    /// Forgets events, trace and frames: long runs do not keep them.
+    pub fn forget(&mut self) {
+        self.events.iter_mut().for_each(Vec::clear);
+        self.trace.clear();
+        self.frames.clear();
+    }
+
     /// What `who` has of the conversation with `contact`.
     pub fn messages(&self, who: usize, contact: Option<ContactId>) -> Vec<Message> {
         self.nodes[who].messages(contact, None, 10_000).expect("the store works")

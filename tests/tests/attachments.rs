@@ -17,7 +17,8 @@ fn send(net: &mut Net, from: usize, to: footpost_core::ContactId, bytes: &[u8]) 
 }
 
 fn received(net: &mut Net, who: usize) -> Vec<u8> {
-    let message = net.messages(who, None).into_iter().find(|message| !message.outgoing).unwrap();
+    let mut messages = net.messages(who, None).into_iter();
+    let message = messages.find(|message| !message.outgoing).expect("the letter is there");
     let mut out = Vec::new();
     net.node(who).write_attachment(message.id, &mut out).expect("it is whole");
     out
@@ -162,4 +163,19 @@ fn half_an_attachment_says_how_much_is_missing() {
     assert!(transfer.arrived > 0 && !transfer.is_whole && transfer.needed == 25);
     let incomplete = net.node(1).write_attachment(message.id, &mut Vec::new());
     assert!(matches!(incomplete, Err(AttachmentError::Incomplete { .. })));
+}
+
+/// What strangers send in large is carried on for them, and not put together.
+#[test]
+fn a_stranger_s_attachment_is_not_collected() {
+    let mut net = Net::new(8, 2);
+    let to = net.introduce(0, 1);
+    send(&mut net, 0, to, &content(100_000));
+    meet(&mut net, 0, 1);
+    let stranger = net.node(1).contacts().unwrap().pop().expect("the letter is a request");
+    let received = net.messages(1, Some(stranger.id)).pop().unwrap();
+    assert!(matches!(received.body, Body::Attachment { .. }) && received.transfer.is_none());
+    let saved = net.node(1).write_attachment(received.id, &mut Vec::new());
+    assert!(matches!(saved, Err(AttachmentError::None)));
+    assert!(net.node(1).stats().foreign_envelopes > 12);
 }

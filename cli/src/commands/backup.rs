@@ -1,5 +1,6 @@
 //! `footpost backup`
 
+use super::absolute;
 use crate::{
     args::BackupFile,
     control::{Client, Reply, Request, Secret, misunderstood},
@@ -32,11 +33,7 @@ pub(crate) fn create(profile: &Profile, args: &BackupFile, out: Output) -> Resul
     // A slip is told before the node is asked.
     words.parse::<RecoveryWords>()?;
     let path = &args.file;
-    // A running node has a directory of its own.
-    let file = std::path::absolute(path).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot make {}: {error}", path.display()))
-    })?;
-    let request = Request::BackUp { words: Secret(words), file };
+    let request = Request::BackUp { words: Secret(words), file: absolute(path)? };
     let Reply::BackedUp { size_bytes } = Client::reach(profile)?.ask(request)? else {
         return Err(misunderstood());
     };

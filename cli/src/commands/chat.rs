@@ -44,7 +44,7 @@ pub(crate) fn chat(profile: &Profile, args: &Chat, out: Output) -> Result<(), Fa
         client: Client::reach(profile)?,
         with: &args.with,
         out,
-        states: BTreeMap::new(),
+        shown: BTreeMap::new(),
     };
     let ended = chat.begin(host.is_some()).and_then(|()| {
         watch(profile, sender.clone())?;
@@ -108,12 +108,39 @@ fn read_lines(inputs: Sender<Input>) {
     });
 }
 
+/// What of a message makes it worth showing again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shown {
+    state: State,
+    carriers: u32,
+    is_whole: bool,
+}
+
+impl Shown {
+    fn of(message: &MessageView) -> Self {
+        Self {
+            state: message.state,
+            carriers: message.carriers,
+            is_whole: message.attachment.as_ref().is_some_and(|file| file.whole),
+        }
+    }
+
+    /// What comes in is read once, and again when its attachment is there.
+    fn is_news_after(self, before: Option<Self>, is_outgoing: bool) -> bool {
+        match before {
+            None => true,
+            Some(before) if is_outgoing => before != self,
+            Some(before) => before.is_whole != self.is_whole,
+        }
+    }
+}
+
 struct Conversation<'a> {
     client: Client,
     with: &'a str,
     out: Output,
-    /// The states of messages as they were last shown.
-    states: BTreeMap<i64, (State, u32)>,
+    /// The messages as they were last shown.
+    shown: BTreeMap<i64, Shown>,
 }
 
 impl Conversation<'_> {
@@ -124,7 +151,7 @@ impl Conversation<'_> {
         self.out.say(&format!("Chat with {with}{node}. A line is a message; Ctrl-D ends."))?;
         let old = messages.len().saturating_sub(RECENT);
         for (index, message) in messages.iter().enumerate() {
-            self.states.insert(message.id, (message.state, message.carriers));
+            self.shown.insert(message.id, Shown::of(message));
             if index >= old || message.state == State::Received {
                 self.show(message)?;
             }
@@ -160,9 +187,9 @@ impl Conversation<'_> {
     fn refresh(&mut self) -> Result<(), Failure> {
         let messages = self.client.messages(Folder::All, Some(self.with), Some(WINDOW))?;
         for message in &messages {
-            let state = (message.state, message.carriers);
-            let known = self.states.insert(message.id, state);
-            if known.is_none() && !message.outgoing || known != Some(state) && message.outgoing {
+            let now = Shown::of(message);
+            let before = self.shown.insert(message.id, now);
+            if now.is_news_after(before, message.outgoing) {
                 self.show(message)?;
             }
         }
@@ -183,7 +210,7 @@ impl Conversation<'_> {
 
     fn show(&self, message: &MessageView) -> Result<(), Failure> {
         self.out.fact(message, |message| {
-            let text = shown(message.text.as_deref()).replace('\n', "\n  ");
+            let text = shown(message).replace('\n', "\n  ");
             if message.outgoing {
                 let (state, carriers) = (message.state, message.carriers);
                 let start: String = text.chars().take(40).collect();

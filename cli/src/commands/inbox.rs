@@ -61,6 +61,11 @@ fn strangers(client: &mut Client, requests: &[ContactView], out: Output) -> Resu
 
 fn text(message: &MessageView) -> String {
     let new = if message.state == State::Received { " · new" } else { "" };
-    let body = shown(message.text.as_deref()).replace('\n', "\n  ");
-    format!("{} · {}{new}\n  {body}", printable(&message.contact), when(message.sent_ms))
+    let body = shown(message).replace('\n', "\n  ");
+    let number = match &message.attachment {
+        Some(_) => format!(" · {}", message.id),
+        None => String::new(),
+    };
+    let (contact, at) = (printable(&message.contact), when(message.sent_ms));
+    format!("{contact} · {at}{number}{new}\n  {body}")
 }

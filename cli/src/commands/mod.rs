@@ -11,6 +11,7 @@ mod inbox;
 mod init;
 mod mint;
 mod run;
+mod save;
 mod send;
 mod sim;
 mod status;
@@ -22,16 +23,21 @@ pub(crate) use id::id;
 pub(crate) use inbox::inbox;
 pub(crate) use init::init;
 pub(crate) use run::run;
+pub(crate) use save::save;
 pub(crate) use send::send;
 pub(crate) use sim::sim;
 pub(crate) use status::{Report, status};
 
 use crate::{
+    control::{AttachmentView, MessageView},
     failure::{Exit, Failure},
-    output::printable,
+    output::{bytes, printable},
 };
 use footpost_core::{MAX_ENVELOPE_BYTES, State};
-use std::io::Read;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 /// Text from a file or standard input; nothing longer than an envelope is read.
 fn read_text(from: impl Read, what: &str) -> Result<String, Failure> {
@@ -56,9 +62,34 @@ fn without_last_newline(mut text: String) -> String {
     text
 }
 
+/// The path as a running node understands it, which has a directory of its own.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
+        Failure::new(Exit::Usage, format!("there can be no file {}: {error}", path.display()))
+    })
+}
+
 /// A message as people read it: what this version cannot show, it says so.
-fn shown(text: Option<&str>) -> String {
-    text.map_or_else(|| "(of a kind that this version cannot show)".to_owned(), printable)
+fn shown(message: &MessageView) -> String {
+    match (&message.text, &message.attachment) {
+        (Some(text), _) => printable(text),
+        (None, Some(file)) => {
+            let name = printable(&file.name).replace(['\n', '\t'], "\u{fffd}");
+            let size = bytes(file.size_bytes);
+            format!("{name} ({size}{})", transfer(message.outgoing, file))
+        }
+        (None, None) => "(of a kind that this version cannot show)".to_owned(),
+    }
+}
+
+/// How far an attachment has come; nothing where there is nothing to add.
+fn transfer(is_outgoing: bool, file: &AttachmentView) -> String {
+    match (file.whole, file.needed) {
+        (true, _) if is_outgoing => String::new(),
+        (true, _) => ", whole".to_owned(),
+        (false, 0) => ", not taken".to_owned(),
+        (false, needed) => format!(", {} of about {needed} pieces arrived", file.arrived),
+    }
 }
 
 /// How far a sent message has come.

@@ -25,21 +25,62 @@ use tracing_subscriber::EnvFilter;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Told {
-    Started { listen: SocketAddr, address: String },
-    Received { id: i64, contact: String },
-    Progress { id: i64, contact: String, state: State, carriers: u32, carrier_contacts: u32 },
-    AttachmentWhole { id: i64 },
-    Bulletin { publisher: String, number: u64, kind: BulletinKind, text: String },
-    Requested { contact: String },
-    IdentityChanged { contact: String },
-    KeyWarning { contact: String, warning: KeyWarning },
-    NeighbourUp { link: u64 },
-    NeighbourProven { link: u64, contact: String },
-    LinkClosed { link: u64, reason: String },
+    Started {
+        listen: SocketAddr,
+        address: String,
+    },
+    Received {
+        id: i64,
+        contact: String,
+    },
+    Progress {
+        id: i64,
+        contact: String,
+        state: State,
+        carriers: u32,
+        carrier_contacts: u32,
+        /// Of an attachment: fragments that have arrived, and about how many it takes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arrived: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        needed: Option<u32>,
+    },
+    AttachmentWhole {
+        id: i64,
+    },
+    Bulletin {
+        publisher: String,
+        number: u64,
+        kind: BulletinKind,
+        text: String,
+    },
+    Requested {
+        contact: String,
+    },
+    IdentityChanged {
+        contact: String,
+    },
+    KeyWarning {
+        contact: String,
+        warning: KeyWarning,
+    },
+    NeighbourUp {
+        link: u64,
+    },
+    NeighbourProven {
+        link: u64,
+        contact: String,
+    },
+    LinkClosed {
+        link: u64,
+        reason: String,
+    },
     Superseded,
     PostmarkMinted,
     KeysRotated,
-    Missed { events: u64 },
+    Missed {
+        events: u64,
+    },
     Stopped,
 }
 
@@ -183,6 +224,8 @@ async fn progress_of(footpost: &Footpost, id: MessageId) -> Result<Option<Told>,
         state: message.state,
         carriers: message.carriers,
         carrier_contacts: message.carrier_contacts,
+        arrived: message.transfer.map(|transfer| transfer.arrived),
+        needed: message.transfer.map(|transfer| transfer.needed),
     }))
 }
 
@@ -216,9 +259,15 @@ fn text(told: &Told) -> String {
         Told::Bulletin { publisher, kind, text, .. } => {
             format!("{} by {publisher}: {}", kind_name(*kind), printable(text))
         }
-        Told::Progress { id, contact, state, carriers, carrier_contacts } => {
+        Told::Progress { id, contact, state, carriers, carrier_contacts, arrived, needed } => {
             let progress = progress(*state, *carriers, *carrier_contacts);
-            format!("Message {id} to {}: {progress}", printable(contact))
+            let pieces = match (state, arrived, needed) {
+                (State::Delivered | State::Read, ..) | (_, None, _) | (.., None) => String::new(),
+                (_, Some(arrived), Some(needed)) => {
+                    format!(", {arrived} of about {needed} pieces arrived")
+                }
+            };
+            format!("Message {id} to {}: {progress}{pieces}", printable(contact))
         }
         Told::Requested { contact } => {
             format!("A stranger asks to write to you: {}", printable(contact))

@@ -1,6 +1,6 @@
 //! `footpost send`
 
-use super::{read_text, without_last_newline};
+use super::{absolute, read_text, without_last_newline};
 use crate::{
     args::Send,
     control::{Client, Reply, Request, misunderstood},
@@ -20,12 +20,16 @@ struct Sent {
 
 pub(crate) fn send(profile: &Profile, args: Send, out: Output) -> Result<(), Failure> {
     profile.check()?;
-    let text = match args.text {
-        Some(text) => text,
-        None => without_last_newline(read_text(io::stdin().lock(), "the message")?),
+    let (to, priority) = (args.to.clone(), args.priority.into());
+    let request = match (args.file, args.text) {
+        (Some(file), _) => Request::SendFile { to, file: absolute(&file)?, priority },
+        (None, Some(text)) => Request::Send { to, text, priority },
+        (None, None) => {
+            let text = without_last_newline(read_text(io::stdin().lock(), "the message")?);
+            Request::Send { to, text, priority }
+        }
     };
     let mut client = Client::reach(profile)?;
-    let request = Request::Send { to: args.to.clone(), text, priority: args.priority.into() };
     let Reply::Sent { id, state } = client.ask(request)? else { return Err(misunderstood()) };
     out.fact(&Sent { id, state }, |sent| {
         let next = match client {

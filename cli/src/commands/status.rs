@@ -113,7 +113,7 @@ fn sent(messages: &[MessageView]) -> String {
             when(message.sent_ms),
             format!("{state}{at}"),
             protection(message.protection).to_owned(),
-            glimpse(&shown(message.text.as_deref())),
+            content(message),
         ]
     };
     let rows: Vec<_> = messages.iter().map(row).collect();
@@ -126,6 +126,12 @@ fn protection(protection: Protection) -> &'static str {
         Protection::CardSeed => "X25519",
         Protection::PostQuantumSeed | Protection::XWing => "post-quantum",
     }
+}
+
+/// Of a file all that there is to say; of text the beginning.
+fn content(message: &MessageView) -> String {
+    let shown = shown(message);
+    if message.attachment.is_some() { shown } else { glimpse(&shown) }
 }
 
 fn glimpse(text: &str) -> String {

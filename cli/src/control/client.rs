@@ -51,8 +51,10 @@ impl Client {
     pub(crate) fn ask(&mut self, request: Request) -> Result<Reply, Failure> {
         let reply = match self {
             Self::Running(line) => {
-                if let Request::BackUp { .. } = request {
-                    // All that the store holds, to any disk: it takes what it takes.
+                if let Request::BackUp { .. } | Request::SendFile { .. } | Request::Save { .. } =
+                    request
+                {
+                    // Large files, from and to any disk: it takes what it takes.
                     line.stream.get_ref().set_read_timeout(None).map_err(unreachable)?;
                 }
                 line.say(&request)?;

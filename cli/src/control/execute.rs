@@ -1,6 +1,7 @@
 //! What a request does to a node. The only place: a running node and a command that opens the store
 //! itself both come by here.
 
+use super::files;
 use super::message::{
     BulletinView, CardView, CarriedView, Change, Folder, MessagePage, MessageView, NeighbourView,
     PublisherChange, Reply, Request, Secret, StatusView,
@@ -99,6 +100,11 @@ fn perform(
             let id = node.send(now, contact.id, &Body::Text(text), priority)?;
             Reply::Sent { id: id.0, state: State::Queued }
         }
+        Request::SendFile { to, file, priority } => {
+            let contact = find(node, &to)?;
+            files::send(node, now, contact.id, &file, priority)?
+        }
+        Request::Save { message, file } => files::save(node, MessageId(message), &file)?,
         Request::Messages { folder, contact, before, limit } => {
             let contact = contact.map(|contact| find(node, &contact)).transpose()?;
             let contact = contact.map(|contact| contact.id);

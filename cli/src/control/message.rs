@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use data_encoding::HEXLOWER;
 use footpost_core::{
-    Bulletin, BulletinFilter, BulletinKind, CarriedEnvelope, Contact, ContactId, CostClass,
+    Body, Bulletin, BulletinFilter, BulletinKind, CarriedEnvelope, Contact, ContactId, CostClass,
     KeyWarning, Kind, Message, Priority, Protection, Relation, Role, Stance, State, Suite, Traffic,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -67,6 +67,17 @@ pub(crate) enum Request {
         to: String,
         text: String,
         priority: Priority,
+    },
+    /// Send the regular file at this absolute path.
+    SendFile {
+        to: String,
+        file: PathBuf,
+        priority: Priority,
+    },
+    /// Write a message's attachment to a new file at this absolute path.
+    Save {
+        message: i64,
+        file: PathBuf,
     },
     /// The newest messages before `before`.
     Messages {
@@ -193,6 +204,9 @@ pub(crate) enum Reply {
         id: i64,
         state: State,
     },
+    Saved {
+        size_bytes: u64,
+    },
     Messages(MessagePage),
     Status(StatusView),
     Carried {
@@ -268,8 +282,9 @@ pub(crate) struct MessageView {
     pub(crate) id: i64,
     pub(crate) contact: String,
     pub(crate) outgoing: bool,
-    /// None where this version cannot show the body.
+    /// None of attachments, and where this version cannot show the body.
     pub(crate) text: Option<String>,
+    pub(crate) attachment: Option<AttachmentView>,
     pub(crate) sent_ms: u64,
     pub(crate) stored_ms: u64,
     pub(crate) state: State,
@@ -288,6 +303,7 @@ impl MessageView {
             contact: names.get(&message.contact).cloned().unwrap_or_default(),
             outgoing: message.outgoing,
             text: message.body.as_text().map(ToOwned::to_owned),
+            attachment: AttachmentView::of(message),
             sent_ms: message.sent.as_millis(),
             stored_ms: message.stored.as_millis(),
             state: message.state,
@@ -296,6 +312,38 @@ impl MessageView {
             carrier_contacts: message.carrier_contacts,
             protection: message.protection,
         }
+    }
+}
+
+/// A file that goes with a message, and how far it has come: see [`footpost_core::Transfer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AttachmentView {
+    /// What its sender calls it.
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) arrived: u32,
+    pub(crate) needed: u32,
+    pub(crate) whole: bool,
+}
+
+impl AttachmentView {
+    fn of(message: &Message) -> Option<Self> {
+        let Body::Attachment { name, content_type, size_bytes } = &message.body else {
+            return None;
+        };
+        // Of one that is not taken, as a stranger's, nothing has come.
+        let (arrived, needed, whole) = message.transfer.map_or((0, 0, false), |transfer| {
+            (transfer.arrived, transfer.needed, transfer.is_whole)
+        });
+        Some(Self {
+            name: name.clone(),
+            content_type: content_type.clone(),
+            size_bytes: *size_bytes,
+            arrived,
+            needed,
+            whole,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod client;
 mod execute;
+mod files;
 mod host;
 mod message;
 
@@ -13,6 +14,6 @@ pub(crate) use client::{Client, Watch, is_running, misunderstood};
 use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{
-    BulletinView, CardView, CarriedView, Change, ContactView, Folder, MessageView, NeighbourView,
-    PublisherChange, Reply, Request, Secret, StatusView,
+    AttachmentView, BulletinView, CardView, CarriedView, Change, ContactView, Folder, MessageView,
+    NeighbourView, PublisherChange, Reply, Request, Secret, StatusView,
 };

@@ -355,11 +355,21 @@ pub(super) fn check_numbers(header: &[u8]) -> Result<(), DecodeError> {
     }
 }
 
+/// Signs an altered envelope anew, as whoever owns the postmark can.
+#[cfg(test)]
+pub(crate) fn resign(bytes: &mut [u8], postmark: &Postmark) {
+    let id = Envelope::parse(bytes).expect("its layout is as it was").id();
+    let signature = bytes.len() - SIGNATURE_LEN;
+    bytes[signature..].copy_from_slice(&postmark.sign(&id));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::HEXLOWER;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
+    use serde::{Deserialize, Serialize};
 
     fn sealed(number: u32) -> (BodySecret, Vec<u8>) {
         let secret = BodySecret::new(&[7; 32]);
@@ -410,6 +420,73 @@ mod tests {
             forged.0[at] ^= 1;
             assert!(!forged.is_genuine(), "byte {at}");
         }
+    }
+
+    /// Pinned fragments; byte strings in hexadecimal.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Vector {
+        secret: String,
+        mark: String,
+        release: String,
+        number: u32,
+        ack: String,
+        needed: u32,
+        created_ms: u64,
+        lifetime_s: u32,
+        tag: String,
+        postmark_seed: String,
+        work_nonce: String,
+        symbol: String,
+        id: String,
+        fragment: String,
+        release_proof: String,
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        HEXLOWER.encode(bytes)
+    }
+
+    fn pinned(number: u32, symbol: &[u8]) -> Vector {
+        let secret = BodySecret::new(&[number as u8 | 0x40; 32]);
+        let postmark = Postmark::from_seed(&[9; 32], [1, 2, 3, 4, 5, 6, 7, 8]);
+        let stamp = Stamp {
+            needed: 25,
+            priority: Priority::Normal,
+            created: Timestamp(1_780_315_200_000),
+            lifetime_s: 604_800,
+            tag: [3; 8],
+            postmark: &postmark,
+        };
+        let (id, bytes) = secret.seal(number, symbol, &stamp);
+        let envelope = Envelope::parse(&bytes).unwrap();
+        let release = Release::new(&envelope, &secret.release()).unwrap();
+        assert!(envelope.is_genuine(&id) && release.is_genuine());
+        assert_eq!(secret.open(&envelope).unwrap().as_slice(), symbol);
+        Vector {
+            secret: hex(secret.as_bytes()),
+            mark: hex(&secret.mark().0),
+            release: hex(&*secret.release()),
+            number,
+            ack: hex(&secret.ack(number).0),
+            needed: stamp.needed,
+            created_ms: stamp.created.0,
+            lifetime_s: stamp.lifetime_s,
+            tag: hex(&stamp.tag),
+            postmark_seed: hex(&*postmark.seed()),
+            work_nonce: hex(&postmark.nonce()),
+            symbol: hex(symbol),
+            id: hex(&id.0),
+            fragment: hex(&bytes),
+            release_proof: hex(&release.0),
+        }
+    }
+
+    #[test]
+    fn the_pinned_fragments_are_what_they_were() {
+        let made = vec![pinned(0, b"a symbol"), pinned(MAX_FRAGMENTS - 1, &[0xa5; 100])];
+        let pinned = include_str!("../../../tests/vectors/fragments.json");
+        let is_same = serde_json::from_str::<Vec<Vector>>(pinned).is_ok_and(|p| p == made);
+        assert!(is_same, "the wire has changed:\n{}", serde_json::to_string_pretty(&made).unwrap());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub use format::{
     MIN_LIFETIME_S, Priority,
 };
 pub use fragment::Manifest;
+#[cfg(test)]
+pub(crate) use fragment::resign;
 pub(crate) use fragment::{
     BodyKey, BodyMark, BodySecret, Fragment, FragmentAck, MAX_FRAGMENTS, OVERHEAD_BYTES, Release,
     Stamp, husk,

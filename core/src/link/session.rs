@@ -207,6 +207,11 @@ impl Session {
         self.outbox.control.push_back(payload);
     }
 
+    /// Whether the neighbour takes in what it is told.
+    pub(crate) fn may_answer(&self) -> bool {
+        self.outbox.control.len() < MAX_WAITING
+    }
+
     pub(crate) fn push_held_ack(&mut self, r: [u8; 32]) {
         push_bounded(&mut self.outbox.held_acks, r);
     }

@@ -28,14 +28,16 @@ impl Node {
     ) -> Result<(), StoreError> {
         let ack = Ack(r);
         let commitment = ack.commitment();
-        for carried in self.store.envelopes_by_commitment(&commitment)? {
-            if carried.fragment.is_some() {
-                return self.end_held_body(now, link, &r);
-            }
+        let fitting = self.store.envelopes_by_commitment(&commitment)?;
+        if fitting.iter().any(|carried| carried.fragment.is_some()) {
+            self.end_held_body(now, link, &r)?;
+        }
+        // Others can make a fragment that seems to fit: it must not shield a letter.
+        for carried in fitting.iter().filter(|carried| carried.fragment.is_none()) {
             let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             if envelope.commitment() == commitment {
-                self.bury(now, &carried, &AckProof::new(&envelope, &ack), Some(link))?;
+                self.bury(now, carried, &AckProof::new(&envelope, &ack), Some(link))?;
             }
         }
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::Node;
 use super::intake::Origin;
-use crate::chat::{ContactId, MessageId, SendError, State};
+use crate::chat::{ContactId, MessageId, SendError, State, Transfer};
 use crate::clock::Moment;
+use crate::config::MIN_FRAGMENT_BYTES;
 use crate::envelope::{
     Body, BodyMark, BodySecret, Envelope, Layout, Manifest, OVERHEAD_BYTES, Postmark, Priority,
     Release, Stamp, TagMode, blur,
@@ -21,6 +22,9 @@ use zeroize::Zeroizing;
 
 /// How long after its manifest's end a body may still be completed by late fragments.
 const LATE_FRAGMENTS_MS: i64 = DAY_MS as i64;
+
+/// Into so many steps the delay of acknowledgements is divided for fragments.
+const ACK_STEPS: u64 = 8;
 
 /// Why an attachment cannot be had.
 #[derive(Debug, Error)]
@@ -68,6 +72,9 @@ impl Node {
         if self.is_superseded {
             return Err(SendError::Superseded);
         }
+        if self.has_ended() {
+            return Err(SendError::Ended);
+        }
         let symbol_bytes = (self.config.fragment_bytes as usize - OVERHEAD_BYTES) as u16;
         let layout = Layout::new(size_bytes, symbol_bytes)
             .ok_or(SendError::AttachmentSize { max_bytes: Layout::max_bytes(symbol_bytes) })?;
@@ -82,7 +89,8 @@ impl Node {
         let ready = self.postmark_for(now, to)?;
         // Without one this only finds out whether the message can be sealed at all.
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
-        let composed = self.compose(now, to, uuid, &body, priority, &postmark, Some(&manifest))?;
+        let composed =
+            self.compose(now, to, uuid, (&body, Some(&manifest)), priority, &postmark)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
@@ -239,11 +247,11 @@ impl Node {
         manifest: &Manifest,
         (size_bytes, expires): (u64, SteadyMs),
     ) -> Result<(), StoreError> {
-        let Some(layout) = Layout::new(size_bytes, manifest.symbol_bytes)
-            .filter(|_| size_bytes <= self.config.max_attachment_bytes)
-        else {
-            return Ok(());
-        };
+        // Blocks of very small symbols take very long to solve.
+        let is_bearable = size_bytes <= self.config.max_attachment_bytes
+            && usize::from(manifest.symbol_bytes) + OVERHEAD_BYTES >= MIN_FRAGMENT_BYTES as usize;
+        let layout = Layout::new(size_bytes, manifest.symbol_bytes).filter(|_| is_bearable);
+        let Some(layout) = layout else { return Ok(()) };
         let fate = (Priority::Normal, Some(expires + LATE_FRAGMENTS_MS));
         if !self.store.insert_attachment(message, manifest, &layout, fate, &mut *self.rng)? {
             return Ok(());
@@ -275,9 +283,9 @@ impl Node {
         let Some(attachment) = self.collected(fragment.body.mark())? else { return Ok(false) };
         let Some(secret) = &attachment.secret else { return Ok(false) };
         let Some(symbol) = secret.open(envelope) else { return Ok(false) };
-        self.store.require(Durability::Power)?;
         let ack = secret.ack(fragment.number);
         let release = self.release_time(now, expires);
+        let release = self.in_step(release);
         self.store.insert_pending_fragment_ack(row, ack, release)?;
         let writer = self.store.message(attachment.message)?.map(|message| message.contact);
         // On the writer's own link there is nobody to hide from.
@@ -285,6 +293,8 @@ impl Node {
             && writer.is_some()
             && session.contact == writer
         {
+            // Until its acknowledgement shows, others have it, and the loss of power may take it.
+            self.store.require(Durability::Power)?;
             session.bodies.push_ack((fragment.body, fragment.number), ack);
         }
         let message = attachment.message;
@@ -305,6 +315,12 @@ impl Node {
         Ok(true)
     }
 
+    /// Acknowledgements of fragments leave in batches, each of one frame and one durable commit.
+    fn in_step(&self, release: SteadyMs) -> SteadyMs {
+        let step_ms = (self.config.ack_delay_max_ms / ACK_STEPS).max(1) as SteadyMs;
+        release + (step_ms - release.rem_euclid(step_ms)) % step_ms
+    }
+
     /// Decodes a block once its symbols suffice. Says whether that was the last.
     fn put_together(&mut self, attachment: &Attachment, block: u32) -> Result<bool, StoreError> {
         let (message, layout) = (attachment.message, &attachment.layout);
@@ -319,6 +335,15 @@ impl Node {
     /// Whether fragments of this mark are for this node, and still wanted.
     pub(super) fn collects(&self, mark: BodyMark) -> Result<bool, StoreError> {
         Ok(self.collected(mark)?.is_some_and(|attachment| attachment.blocks_left > 0))
+    }
+
+    /// Whether this fragment is of an attachment here. Its mark alone does not say so: anybody can
+    /// copy it, and would fill the store past all quotas.
+    pub(super) fn brings_symbol(&self, envelope: &Envelope<'_>) -> Result<bool, StoreError> {
+        let Some(fragment) = envelope.fragment() else { return Ok(false) };
+        let attachment = self.collected(fragment.body.mark())?;
+        let secret = attachment.and_then(|attachment| attachment.secret);
+        Ok(secret.is_some_and(|secret| secret.open(envelope).is_some()))
     }
 
     /// The attachment that fragments of this mark belong to, if it is for this node.
@@ -339,9 +364,16 @@ impl Node {
         Ok(())
     }
 
-    /// What an own attachment's fragments have told.
+    /// One more fragment of an own attachment has arrived; that is told once a percent.
     pub(super) fn progress_of_attachment(&mut self, message: MessageId) -> Result<(), StoreError> {
-        if let Some(row) = self.store.message(message)? {
+        let Some(row) = self.store.message(message)? else { return Ok(()) };
+        let percent = |transfer: Transfer, arrived: u32| {
+            u64::from(arrived) * 100 / u64::from(transfer.needed.max(1))
+        };
+        if row.transfer.is_some_and(|transfer| {
+            percent(transfer, transfer.arrived)
+                > percent(transfer, transfer.arrived.saturating_sub(1))
+        }) {
             self.events.push_back(Event::Progress { message, state: row.state });
         }
         Ok(())
@@ -391,7 +423,8 @@ impl Node {
     }
 }
 
-/// All fragments that an attachment begins with: its blocks one after the other.
+/// All fragments that an attachment begins with, in the order of their numbers: so what one postmark
+/// pays for is a run.
 fn places(layout: &Layout) -> impl Iterator<Item = (u32, u32)> {
     let (layout, blocks) = (*layout, layout.blocks());
     (0..blocks).flat_map(move |block| {

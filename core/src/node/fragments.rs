@@ -12,6 +12,7 @@ use super::postmarks::Assay;
 use super::{Fault, Node};
 use crate::chat::State;
 use crate::clock::Moment;
+use crate::config::MIN_FRAGMENT_BYTES;
 use crate::envelope::{
     BodyKey, BodyMark, Envelope, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
 };
@@ -23,6 +24,7 @@ use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What one neighbour is asked for at once, in bytes: enough to keep a fast link busy, little enough
 /// to ask elsewhere when it ends.
@@ -161,31 +163,32 @@ impl Node {
                     return Walk::Stop;
                 }
             };
-            let bytes = traits.fragment_bytes.max(1) as usize;
+            // Whatever is claimed: many small ones would be a long list of wishes.
+            let bytes = traits.fragment_bytes.max(MIN_FRAGMENT_BYTES) as usize;
             let mut batch = Numbers::default();
             // Everybody begins in another place: so different carriers bring different pieces.
-            for number in offer.shelf.numbers.from_turn(turn) {
+            for number in offer.shelf.numbers.begun_at(turn) {
                 if self.holdings.contains((body, number)) {
                     offer.shelf.numbers.remove(number);
                 } else if left < bytes || lacking == 0 {
                     break;
-                } else if !self.fetching.contains_key(&(body, number)) {
+                } else if let Entry::Vacant(free) = self.fetching.entry((body, number)) {
+                    free.insert(link);
                     left -= bytes;
                     lacking -= 1;
                     offer.shelf.numbers.remove(number);
-                    self.fetching.insert((body, number), link);
                     self.fetches.push_back((until, (body, number), link));
                     batch.insert(number);
                 }
             }
             if !batch.is_empty() {
-                batches.push((body, traits, batch));
+                batches.push((body, bytes as u32, batch));
             }
             if left < bytes { Walk::Stop } else { Walk::On }
         });
-        for (body, traits, numbers) in batches {
+        for (body, bytes, numbers) in batches {
             for number in numbers.iter() {
-                session.bodies.note_fetching((body, number), traits.fragment_bytes);
+                session.bodies.note_fetching((body, number), bytes);
             }
             for numbers in numbers.split(numbers_room(session)) {
                 session.push_control(&Frame::Fetch { body, numbers });
@@ -289,13 +292,21 @@ impl Node {
             let piece = (body, number);
             let is_here = self.holdings.contains(piece);
             let turn = if is_here { session.bodies.note_served(piece) } else { None };
-            match (turn, self.store.fragment(body, number)?) {
+            // Thousands can be asked for in a few bytes: the store is asked only for what is here.
+            let carried = match turn {
+                Some(_) => self.store.fragment(body, number)?,
+                None => None,
+            };
+            match (turn, carried) {
                 (Some(turn), Some(carried)) => session.push_fragment(&carried, piece, turn),
                 _ => drop(lacking.insert(number)),
             }
         }
-        for numbers in lacking.split(numbers_room(session)) {
-            session.push_control(&Frame::Lack { body, numbers });
+        // A neighbour that asks and does not listen is left without an answer.
+        if session.may_answer() {
+            for numbers in lacking.split(numbers_room(session)) {
+                session.push_control(&Frame::Lack { body, numbers });
+            }
         }
         Ok(())
     }

@@ -69,9 +69,10 @@ impl Node {
         if let Some(fragment) = envelope.fragment() {
             let piece = (fragment.body, fragment.number);
             self.stop_fetching(piece, link);
-            let accepted = match self.knows_fragment(link, &id, piece)? {
-                true => Ok(()),
-                false => self.accept_new(now, link, passage, &envelope, id),
+            let accepted = if self.knows_fragment(link, &id, piece)? {
+                Ok(())
+            } else {
+                self.accept_new(now, link, passage, &envelope, id)
             };
             self.fetch_more(link)?;
             return accepted;
@@ -190,7 +191,7 @@ impl Node {
         fragment: Fragment,
         is_late: bool,
     ) -> Result<(), StoreError> {
-        if self.collected(fragment.body.mark())?.is_none() {
+        if !self.brings_symbol(envelope)? {
             if is_late {
                 return Ok(());
             }

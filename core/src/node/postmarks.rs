@@ -238,8 +238,8 @@ impl Node {
             self.store.delete_unsealed(id)?;
             let body = Body::parse(row.kind, &row.content).map_err(|_| StoreError::Corrupt)?;
             let manifest = self.manifest_of(id)?;
-            let (to, manifest) = (row.contact, manifest.as_ref());
-            match self.compose(now.wall, to, row.uuid, &body, priority, &postmark, manifest) {
+            let (to, what) = (row.contact, (&body, manifest.as_ref()));
+            match self.compose(now.wall, to, row.uuid, what, priority, &postmark) {
                 Ok(composed) => {
                     let card = composed.card_sequence();
                     let statement = composed.statement;

@@ -95,7 +95,7 @@ impl Node {
     /// Whether the hint of one's own live targets is on it: cheap, and nobody outside can tell.
     pub(super) fn is_own(&self, envelope: &Envelope<'_>) -> Result<bool, StoreError> {
         match envelope.fragment() {
-            Some(fragment) => self.collects(fragment.body.mark()),
+            Some(_) => self.brings_symbol(envelope),
             None => Ok(self.marked(envelope).next().is_some()),
         }
     }

@@ -60,7 +60,7 @@ impl Node {
         let ready = self.postmark_for(now, to)?;
         // Without one this only finds out whether the message can be sealed at all.
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
-        let composed = self.compose(now, to, uuid, body, priority, &postmark, None)?;
+        let composed = self.compose(now, to, uuid, (body, None), priority, &postmark)?;
         let new = NewMessage {
             contact: to,
             outgoing: true,
@@ -93,10 +93,9 @@ impl Node {
         now: Timestamp,
         to: ContactId,
         uuid: [u8; 16],
-        body: &Body,
+        (body, manifest): (&Body, Option<&Manifest>),
         priority: Priority,
         postmark: &Postmark,
-        manifest: Option<&Manifest>,
     ) -> Result<Composed, SendError> {
         let contact = self.store.contact(to)?.ok_or(SendError::UnknownContact)?;
         if contact.relation != Relation::Accepted {

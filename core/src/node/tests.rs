@@ -16,6 +16,8 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+mod fragments;
+
 /// Default settings, without work.
 pub(super) fn simulated() -> Config {
     Config::default().work(Work::None).clone()
@@ -41,9 +43,13 @@ impl Scene {
     }
 
     fn open(now: Timestamp) -> Self {
+        Self::with_config(now, simulated())
+    }
+
+    fn with_config(now: Timestamp, config: Config) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let node_rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-        let mut node = Node::open(&StorePath::Memory, simulated(), node_rng, now).unwrap();
+        let mut node = Node::open(&StorePath::Memory, config, node_rng, now).unwrap();
         let info =
             LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
         node.handle_link_up(now, LINK, info).unwrap();

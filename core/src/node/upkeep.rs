@@ -97,7 +97,10 @@ impl Node {
         for (envelope, proof) in self.store.due_acks(now.steady)? {
             match proof {
                 Proof::Letter(proof) => self.bury(now, &envelope, &proof, None)?,
-                Proof::Fragment(ack) => self.bury_fragment(&envelope, ack, None)?,
+                Proof::Fragment(ack) => {
+                    self.store.require(Durability::Power)?;
+                    self.bury_fragment(&envelope, ack, None)?;
+                }
                 Proof::Body(_) => return Err(StoreError::Corrupt),
             }
         }

@@ -8,6 +8,8 @@ const WHAT: &str = "fragment numbers";
 /// The two encodings: bits, or runs where those are shorter.
 const BITS: u8 = 0;
 const RUNS: u8 = 1;
+/// About what an entry of a map takes that has one number.
+const ENTRY_WORDS: u32 = 16;
 
 /// A set of numbers below [`MAX_FRAGMENTS`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,13 +54,13 @@ impl Numbers {
         self.len == 0
     }
 
-    /// What the set takes in memory, in bits.
+    /// What the set takes in memory, its place in a map included, in bits.
     pub(crate) fn span(&self) -> u32 {
-        self.words.len() as u32 * 64
+        (self.words.len() as u32 + ENTRY_WORDS) * 64
     }
 
     /// In ascending order, but beginning anywhere: with the `turn`th, counted around.
-    pub(crate) fn from_turn(&self, turn: u32) -> Vec<u32> {
+    pub(crate) fn begun_at(&self, turn: u32) -> Vec<u32> {
         let mut numbers: Vec<u32> = self.iter().collect();
         let at = (turn as usize).checked_rem(numbers.len()).unwrap_or_default();
         numbers.rotate_left(at);
@@ -116,6 +118,7 @@ impl Numbers {
         out.len()
     }
 
+    /// Never an empty set, and each in its only encoding.
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let first = reader.bounded(MAX_FRAGMENTS as usize - 1, WHAT)? as u32;
         let form = reader.u8(WHAT)?;
@@ -146,6 +149,14 @@ impl Numbers {
                 }
             }
             _ => return Err(DecodeError::Invalid { what: WHAT }),
+        }
+        let (mut given, mut only) = (Vec::new(), Vec::new());
+        given.put_varint(first.into());
+        given.put_u8(form);
+        given.put_bytes(bytes);
+        set.encode(&mut only);
+        if set.is_empty() || given != only {
+            return Err(DecodeError::Invalid { what: WHAT });
         }
         Ok(set)
     }
@@ -218,6 +229,7 @@ mod tests {
     proptest! {
         #[test]
         fn sets_survive_the_wire(numbers: BTreeSet<u16>, cut in 16..300_usize) {
+            prop_assume!(!numbers.is_empty());
             let set: Numbers = numbers.iter().map(|n| u32::from(*n)).collect();
             prop_assert_eq!(set.len, numbers.len());
             let (back, _) = decoded(&set);
@@ -225,6 +237,18 @@ mod tests {
             let pieces = set.split(cut);
             prop_assert!(pieces.iter().all(|piece| decoded(piece).1 <= cut));
             prop_assert!(pieces.iter().flat_map(Numbers::iter).eq(set.iter()));
+        }
+
+        #[test]
+        fn whatever_decodes_has_this_one_encoding(
+            first in 0..4_u8, form in 0..3_u8, bits in proptest::collection::vec(0..9_u8, 0..6),
+        ) {
+            let bytes = [&[first, form, bits.len() as u8], &bits[..]].concat();
+            let mut again = Vec::new();
+            if let Ok(set) = Numbers::decode(&mut Reader::new(&bytes)) {
+                set.encode(&mut again);
+                prop_assert_eq!(again, bytes);
+            }
         }
 
         #[test]

@@ -161,6 +161,12 @@ fn arrays<const N: usize>(value: &Value) -> Vec<[u8; N]> {
 /// The frame that a vector describes; `bytes` holds its byte strings.
 fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
     let number = |field: &str| frame[field].as_u64().unwrap();
+    let body = || BodyKey(hex(&frame["body"]).try_into().unwrap());
+    let numbers = || {
+        let runs = frame["numbers"].as_array().unwrap().iter();
+        let end = |value: &Value| value.as_u64().unwrap() as u32;
+        runs.flat_map(|run| end(&run[0])..=end(&run[1])).collect()
+    };
     let heads = || arrays(&frame["heads"]).into_iter().map(u64::from_be_bytes).collect();
     match frame["kind"].as_str().unwrap() {
         "hello" => Frame::Hello(Hello {
@@ -185,6 +191,30 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
         "acks" => Frame::Acks { held: arrays(&frame["held"]), proofs: arrays(&frame["proofs"]) },
         "offer" => Frame::Offer { heads: heads() },
         "want" => Frame::Want { heads: heads() },
+        "holding" => Frame::Holding {
+            body: body(),
+            traits: BodyTraits {
+                priority: Priority::from_byte(number("priority") as u8).unwrap(),
+                needed: number("needed") as u32,
+                fragment_bytes: number("fragment_bytes") as u32,
+                age_s: number("age_s") as u32,
+                left_s: number("left_s") as u32,
+            },
+            shelves: vec![Shelf {
+                generation: number("generation") as u8,
+                is_offered: frame["is_offered"].as_bool().unwrap(),
+                numbers: numbers(),
+            }],
+        },
+        "fetch" => Frame::Fetch { body: body(), numbers: numbers() },
+        "lack" => Frame::Lack { body: body(), numbers: numbers() },
+        "fragment_acks" => {
+            let acks = frame["acks"].as_array().unwrap().iter();
+            let ack = |ack: &Value| FragmentAck(hex(&ack["r"]).try_into().unwrap());
+            let acks = acks.map(|it| (it["number"].as_u64().unwrap() as u32, ack(it)));
+            Frame::FragmentAcks { body: body(), acks: acks.collect() }
+        }
+        "release" => Frame::Release(Release(bytes.try_into().unwrap())),
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),

@@ -34,9 +34,10 @@ CREATE TABLE attachment_symbols (
     message INTEGER NOT NULL REFERENCES attachments (message) ON DELETE CASCADE,
     block   INTEGER NOT NULL,
     symbol  INTEGER NOT NULL,
-    bytes   BLOB    NOT NULL,
-    PRIMARY KEY (message, block, symbol)
-) WITHOUT ROWID;
+    bytes   BLOB    NOT NULL
+);
+-- Beside the bytes, so that counting and ordering read none of them.
+CREATE UNIQUE INDEX attachment_symbols_places ON attachment_symbols (message, block, symbol);
 
 -- Received blocks, and those of own attachments until they have arrived: fragments are made from them.
 CREATE TABLE attachment_blocks (
@@ -56,8 +57,9 @@ CREATE TRIGGER attachment_secret_destroyed AFTER UPDATE OF secret ON attachments
 CREATE TRIGGER attachment_deleted AFTER DELETE ON attachments WHEN OLD.secret IS NOT NULL
     BEGIN UPDATE wrapping SET is_stale = 1 WHERE number > 0 AND NOT is_stale; END;
 
--- Reconciliations read the ids of all letters: from here alone.
+-- Reconciliations read the ids of all letters, dead and alive: past the fragments.
 CREATE INDEX envelopes_letters ON envelopes (id) WHERE body IS NULL;
+CREATE INDEX tombstones_letters ON tombstones (id) WHERE body IS NULL;
 
 -- The bytes stand apart, so that whoever weighs or counts envelopes does not read them.
 CREATE TABLE contents (
