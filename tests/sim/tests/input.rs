@@ -1,5 +1,7 @@
 //! What files may hold, and the place that is named when they hold something else.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
 mod common;
 
 use common::{Inputs, load, run, scenario};
