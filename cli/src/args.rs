@@ -1,7 +1,7 @@
 //! What can be asked on the command line.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use footpost_core::{MAX_LIFETIME_S, MAX_NAME_BYTES, MIN_LIFETIME_S};
+use footpost_core::{MAX_LIFETIME_S, MAX_NAME_BYTES, MIN_LIFETIME_S, Router};
 use std::{net::SocketAddr, path::PathBuf};
 
 const HELP: &str = "\
@@ -376,9 +376,9 @@ pub(crate) struct Sim {
     /// How long messages live
     #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
     pub(crate) ttl: u32,
-    /// What nodes offer to whom: epidemic
-    #[arg(long, default_value = "epidemic")]
-    pub(crate) router: footpost_sim::Router,
+    /// What nodes pass on to whom: carry, direct, epidemic, spray:6 (at most so many copies)
+    #[arg(long, default_value = "carry", value_parser = footpost_sim::parse_router)]
+    pub(crate) router: Router,
     /// What all chance follows from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

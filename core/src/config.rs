@@ -1,6 +1,7 @@
 //! What an application may set.
 
 use crate::envelope::{MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S, TagMode, Work};
+use crate::routing::Router;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,6 +16,7 @@ pub struct Config {
     pub(crate) read_receipts: bool,
     pub(crate) tag_mode: TagMode,
     pub(crate) work: Work,
+    pub(crate) router: Router,
     pub(crate) fragment_bytes: u32,
     pub(crate) max_attachment_bytes: u64,
 }
@@ -43,6 +45,7 @@ impl Default for Config {
             read_receipts: false,
             tag_mode: TagMode::Hidden,
             work: Work::Standard,
+            router: Router::Carry,
             fragment_bytes: 8 * 1024,
             max_attachment_bytes: 128 * 1024 * 1024,
         }
@@ -70,6 +73,12 @@ impl Config {
             return Err(ConfigError::Fragment);
         }
         Ok(())
+    }
+
+    /// How mail is passed on: the others are there to be compared with.
+    pub fn router(&mut self, router: Router) -> &mut Self {
+        self.router = router;
+        self
     }
 
     /// How long the envelope of one fragment is, in bytes; 8 KiB, right for radios, unless set. An

@@ -58,6 +58,7 @@ pub use node::{
     AttachmentError, BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node,
     OpenError, Stats, Turnover,
 };
+pub use routing::Router;
 pub use store::{StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
 pub use vault::{StoreKey, Vault, VaultError, WrappedKey, WrappingKey, WrappingKeys};

@@ -3,6 +3,7 @@
 mod acks;
 mod attachments;
 mod backup;
+mod carrying;
 mod devices;
 mod fragments;
 mod intake;
@@ -21,17 +22,19 @@ pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
 
-use crate::chat::ContactId;
+use crate::chat::{ContactId, MessageId};
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
-use crate::envelope::Difficulty;
+use crate::envelope::{Difficulty, Encoder};
 use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Traffic, Violation};
+use crate::routing::{AckAges, Neighbours};
 use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
+use carrying::Leaving;
 use fragments::Holdings;
 use postmarks::Postmarks;
 use rand_core::CryptoRng;
@@ -93,6 +96,12 @@ pub struct Node {
     fetching: BTreeMap<Piece, LinkId>,
     /// The same in the order of asking, with the time by which each should have come.
     fetches: VecDeque<(SteadyMs, Piece, LinkId)>,
+    /// Whom this node meets, and how old mail is when its acknowledgement comes by.
+    neighbours: Neighbours,
+    ack_ages: AckAges,
+    leaving: Leaving,
+    /// The block of an own attachment whose repair symbols were made last.
+    source: Option<((MessageId, u32), Encoder)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -202,6 +211,10 @@ impl Node {
             holdings: Holdings::load(&store)?,
             fetching: BTreeMap::new(),
             fetches: VecDeque::new(),
+            neighbours: Neighbours::load(store.neighbours()?),
+            ack_ages: store.ack_ages()?,
+            leaving: Leaving::default(),
+            source: None,
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,

@@ -6,19 +6,27 @@ use raptorq::{
     EncodingPacket, ObjectTransmissionInformation, PayloadId, SourceBlockDecoder,
     SourceBlockEncoder,
 };
+use std::ops::Range;
 
 /// The longest source block, in bytes: what en- and decoding hold in memory is a small multiple.
 const MAX_BLOCK_BYTES: u64 = 4 * 1024 * 1024;
 
+/// With as many repair symbols, and what rounding adds, all numbers are below [`MAX_FRAGMENTS`].
+const MAX_SYMBOLS: u32 = MAX_FRAGMENTS / 2 - 1024;
+/// Small blocks have room for some repair symbols more.
+const MIN_STRIDE: u32 = 16;
+
 /// How a body is cut: into blocks that differ by one symbol at most (RFC 6330, section 4.4.1.2), each
-/// of symbols of one size. Fragment `n` is symbol `n / blocks` of block `n % blocks`, so that any
-/// run of numbers helps all blocks alike.
+/// of symbols of one size. Numbers run through a block's symbols, repair symbols included, before
+/// they come to the next block's: so what one postmark paid for is a run, named in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     size_bytes: u64,
     symbol_bytes: u16,
     symbols: u32,
     blocks: u32,
+    /// How many numbers each block has.
+    stride: u32,
 }
 
 impl Layout {
@@ -29,15 +37,17 @@ impl Layout {
             return None;
         }
         let symbols = size_bytes.div_ceil(symbol_bytes.into());
-        // Room for as many repair symbols.
-        let symbols = u32::try_from(symbols).ok().filter(|count| *count <= MAX_FRAGMENTS / 2)?;
+        let symbols = u32::try_from(symbols).ok().filter(|count| *count <= MAX_SYMBOLS)?;
         let a_block = (MAX_BLOCK_BYTES / u64::from(symbol_bytes)) as u32;
-        Some(Self { size_bytes, symbol_bytes, symbols, blocks: symbols.div_ceil(a_block) })
+        let blocks = symbols.div_ceil(a_block);
+        // Room for as many repair symbols.
+        let stride = (2 * symbols.div_ceil(blocks)).max(MIN_STRIDE);
+        Some(Self { size_bytes, symbol_bytes, symbols, blocks, stride })
     }
 
     /// The longest body at this symbol size, in bytes.
     pub(crate) fn max_bytes(symbol_bytes: u16) -> u64 {
-        u64::from(MAX_FRAGMENTS / 2) * u64::from(symbol_bytes)
+        u64::from(MAX_SYMBOLS) * u64::from(symbol_bytes)
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {
@@ -55,12 +65,12 @@ impl Layout {
 
     /// Block and symbol of a fragment.
     pub(crate) fn place(&self, number: u32) -> (u32, u32) {
-        (number % self.blocks, number / self.blocks)
+        (number / self.stride, number % self.stride)
     }
 
     /// The fragment in that place.
     pub(crate) fn number(&self, block: u32, symbol: u32) -> u32 {
-        symbol * self.blocks + block
+        block * self.stride + symbol
     }
 
     /// How many symbols a block has before any repair.
@@ -77,14 +87,22 @@ impl Layout {
         (start, full.min(self.size_bytes - start) as usize)
     }
 
-    /// The fragments of one block: its own symbols, and `repair` more.
-    pub(crate) fn encode(&self, block: u32, content: &[u8], repair: u32) -> Vec<(u32, Vec<u8>)> {
-        let mut padded = content.to_vec();
-        padded.resize(self.symbols(block) as usize * usize::from(self.symbol_bytes), 0);
-        let encoder = SourceBlockEncoder::new(0, &self.information(padded.len()), &padded);
-        let packets = encoder.source_packets().into_iter().chain(encoder.repair_packets(0, repair));
-        let packets = packets.map(|packet| packet.split());
-        packets.map(|(id, symbol)| (self.number(block, id.encoding_symbol_id()), symbol)).collect()
+    /// Where a symbol stands in its block's content; nowhere, of a repair symbol. The last may reach
+    /// beyond the end.
+    pub(crate) fn range(&self, block: u32, symbol: u32) -> Option<Range<usize>> {
+        let start = symbol as usize * usize::from(self.symbol_bytes);
+        let is_source = symbol < self.symbols(block);
+        is_source.then(|| start..start + usize::from(self.symbol_bytes))
+    }
+
+    /// What makes repair symbols of a block.
+    pub(crate) fn encoder(&self, block: u32, mut content: Vec<u8>) -> Encoder {
+        content.resize(self.symbols(block) as usize * usize::from(self.symbol_bytes), 0);
+        let information = self.information(content.len());
+        Encoder {
+            first_repair: self.symbols(block),
+            encoder: SourceBlockEncoder::new(0, &information, &content),
+        }
     }
 
     /// A block's content from its symbols, if they suffice.
@@ -109,6 +127,19 @@ impl Layout {
     }
 }
 
+/// A source block, ready to make as many repair symbols as anybody wants.
+pub(crate) struct Encoder {
+    first_repair: u32,
+    encoder: SourceBlockEncoder,
+}
+
+impl Encoder {
+    pub(crate) fn repair(&self, symbol: u32) -> Option<Vec<u8>> {
+        let at = symbol.checked_sub(self.first_repair)?;
+        self.encoder.repair_packets(at, 1).pop().map(|packet| packet.split().1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +150,9 @@ mod tests {
 
     #[test]
     fn blocks_tile_the_body_and_numbers_tile_the_blocks() {
-        for (size, symbol) in [(1, 8), (8, 8), (9, 8), (5_000_000, 1000), (20_000_000, 8008)] {
+        for (size, symbol) in
+            [(1, 8), (8, 8), (9, 8), (5_000_000, 1000), (20_000_000, 8008), (253_000_000, 8008)]
+        {
             let layout = Layout::new(size, symbol).unwrap();
             let mut end = 0;
             let mut symbols = 0;
@@ -135,6 +168,8 @@ mod tests {
                 let (block, symbol) = layout.place(number);
                 assert_eq!(layout.number(block, symbol), number);
             }
+            let last = layout.blocks() - 1;
+            assert!(layout.number(last, 2 * layout.symbols(last) - 1) < MAX_FRAGMENTS);
         }
         assert!(Layout::new(0, 8).is_none() && Layout::new(8, 0).is_none());
         assert!(Layout::new(u64::MAX, 8).is_none());
@@ -144,12 +179,15 @@ mod tests {
     fn any_that_suffice_bring_a_block_back() {
         let layout = Layout::new(100_003, 1000).unwrap();
         let content = body(100_003);
-        let fragments = layout.encode(0, &content, 30);
-        assert_eq!(fragments.len(), 131);
-        let symbols = |step: usize, count| {
-            let some = fragments.iter().step_by(step).take(count);
-            some.map(|(number, symbol)| (layout.place(*number).1, symbol.clone()))
+        let encoder = layout.encoder(0, content.clone());
+        let mut padded = content.clone();
+        padded.resize(101_000, 0);
+        let symbol = |at| match layout.range(0, at) {
+            Some(range) => padded[range].to_vec(),
+            None => encoder.repair(at).unwrap(),
         };
+        let fragments: Vec<_> = (0..131).map(|at| (at, symbol(at))).collect();
+        let symbols = |step: usize, count| fragments.iter().step_by(step).take(count).cloned();
         assert_eq!(layout.decode(0, symbols(1, 101)).as_deref(), Some(&*content));
         let without_every_fifth: Vec<_> = symbols(1, 131)
             .enumerate()

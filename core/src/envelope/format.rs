@@ -40,7 +40,7 @@ const LIFETIME: Range<usize> = 7..11;
 const TAG: Range<usize> = 11..19;
 pub(super) const HINT: Range<usize> = 19..27;
 pub(super) const COMMITMENT: Range<usize> = 27..59;
-const POSTMARK_KEY: Range<usize> = 59..91;
+pub(super) const POSTMARK_KEY: Range<usize> = 59..91;
 const WORK_NONCE: Range<usize> = 91..99;
 /// Where the suite's part of the header begins.
 pub(super) const KEM_START: usize = 99;

@@ -14,8 +14,8 @@
 //! content's key derive. `r` acknowledges one fragment; `s` ends them all.
 
 use super::format::{
-    AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, Priority,
-    SIGNATURE_LEN, STUB_LEN, VERSION, array, stub,
+    AEAD_TAG_LEN, COMMITMENT, EnvelopeId, HINT, KEM_START, MAX_ENVELOPE_BYTES, POSTMARK_KEY,
+    Priority, SIGNATURE_LEN, STUB_LEN, VERSION, array, stub,
 };
 use super::{Envelope, Postmark, WorkProof, postmark};
 use crate::codec::{DecodeError, Reader, Writer};
@@ -164,10 +164,7 @@ impl BodySecret {
         out.put(&self.ack(number).commitment());
         out.put(&stamp.postmark.public_key());
         out.put(&stamp.postmark.nonce());
-        let ciphertext = self
-            .cipher(&out)
-            .encrypt(&Nonce::default(), Payload { msg: symbol, aad: &out })
-            .expect("a symbol is far below the cipher's limit");
+        let ciphertext = self.encrypt(&out, symbol);
         out.put(&ciphertext);
         let commitment = super::Commitment(array(&out, COMMITMENT));
         let id = EnvelopeId::derive(&commitment, &stub(&out));
@@ -185,6 +182,18 @@ impl BodySecret {
         }
         let payload = Payload { msg: envelope.ciphertext(), aad: envelope.header() };
         self.cipher(envelope.header()).decrypt(&Nonce::default(), payload).map(Zeroizing::new).ok()
+    }
+
+    /// A fragment again, from what [`husk`] has kept of it.
+    pub(crate) fn restore(&self, husk: &[u8], symbol: &[u8]) -> Option<Vec<u8>> {
+        let (header, signature) = husk.split_at_checked(KEM_START)?;
+        Some([header, &self.encrypt(header, symbol), signature].concat())
+    }
+
+    fn encrypt(&self, header: &[u8], symbol: &[u8]) -> Vec<u8> {
+        self.cipher(header)
+            .encrypt(&Nonce::default(), Payload { msg: symbol, aad: header })
+            .expect("a symbol is far below the cipher's limit")
     }
 
     /// A key for every header, so that no nonce is ever used twice under one.
@@ -284,9 +293,39 @@ impl fmt::Debug for Release {
     }
 }
 
+/// A fragment without its ciphertext: what its maker keeps, who can make that again.
+pub(crate) fn husk(envelope: &[u8]) -> Vec<u8> {
+    let signature = envelope.len().saturating_sub(SIGNATURE_LEN);
+    [&envelope[..KEM_START], &envelope[signature..]].concat()
+}
+
+impl Fragment {
+    /// What a fragment's header says, of an envelope or of a [`husk`].
+    pub(crate) fn of_header(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.get(..KEM_START)?;
+        Some(Self {
+            body: BodyKey::new(
+                BodyMark(array(header, COMMITMENT.start..COMMITMENT.start + 16)),
+                &array(header, POSTMARK_KEY),
+            ),
+            number: u32::from_be_bytes(array(header, HINT.start..HINT.start + 4)),
+            needed: u32::from_be_bytes(array(header, HINT.start + 4..HINT.end)),
+        })
+    }
+}
+
 impl BodyMark {
     pub(crate) fn of_secret(s: &[u8; 32]) -> Self {
         Self(array(&Sha256::digest(s), 0..16))
+    }
+
+    /// The first and the last key that a body of this mark may have, whatever its postmark.
+    pub(crate) fn bodies(&self) -> [BodyKey; 2] {
+        [0, 0xff].map(|fill| {
+            let mut key = [fill; 24];
+            key[..16].copy_from_slice(&self.0);
+            BodyKey(key)
+        })
     }
 
     /// What stands for the body's end among the ids of the tombstones.
@@ -300,17 +339,7 @@ impl BodyMark {
 impl Envelope<'_> {
     /// What the header says of the body, if this is a fragment.
     pub(crate) fn fragment(&self) -> Option<Fragment> {
-        self.suite().is_none().then(|| {
-            let bytes = self.as_bytes();
-            Fragment {
-                body: BodyKey::new(
-                    BodyMark(array(bytes, COMMITMENT.start..COMMITMENT.start + 16)),
-                    &self.postmark_key(),
-                ),
-                number: u32::from_be_bytes(array(bytes, HINT.start..HINT.start + 4)),
-                needed: u32::from_be_bytes(array(bytes, HINT.start + 4..HINT.end)),
-            }
-        })
+        if self.suite().is_some() { None } else { Fragment::of_header(self.as_bytes()) }
     }
 }
 

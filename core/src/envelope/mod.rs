@@ -13,7 +13,7 @@ mod work;
 pub use ack::{Ack, AckProof};
 pub(crate) use body::BETWEEN_ENGINES;
 pub use body::{Body, BodyError, MAX_ATTACHMENT_NAME_BYTES, MAX_CONTENT_TYPE_BYTES};
-pub(crate) use coding::Layout;
+pub(crate) use coding::{Encoder, Layout};
 pub use format::{
     Commitment, Envelope, EnvelopeId, Hint, MAX_ENVELOPE_BYTES, MAX_LIFETIME_S, MIN_LIFETIME_S,
     Priority,
@@ -21,7 +21,7 @@ pub use format::{
 pub use fragment::Manifest;
 pub(crate) use fragment::{
     BodyKey, BodyMark, BodySecret, Fragment, FragmentAck, MAX_FRAGMENTS, OVERHEAD_BYTES, Release,
-    Stamp,
+    Stamp, husk,
 };
 pub use open::{Opened, open};
 pub use postmark::Postmark;

@@ -1,6 +1,6 @@
 //! Bodies in fragments on one link: what the neighbour has, what was asked of it, what it asked for.
 
-use super::frame::{BodyTraits, Frame, MAX_FRAGMENT_ACKS};
+use super::frame::{BodyTraits, Frame, MAX_FRAGMENT_ACKS, Shelf};
 use crate::envelope::{BodyKey, FragmentAck};
 use crate::sync::Numbers;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,7 +21,7 @@ pub(crate) struct Bodies {
     /// What stood for each body in the reconciliation.
     pub(crate) items: BTreeMap<[u8; 32], BodyKey>,
     /// What the neighbour has and this side lacked, in the order of its announcements.
-    offers: VecDeque<(BodyKey, BodyTraits, Numbers)>,
+    offers: VecDeque<Offer>,
     /// All that the neighbour has said to have, as far as there is room to remember.
     theirs: BTreeMap<BodyKey, Numbers>,
     span: u32,
@@ -34,6 +34,13 @@ pub(crate) struct Bodies {
     /// Come in since the last announcement.
     news: BTreeMap<BodyKey, Numbers>,
     acks: VecDeque<(Piece, FragmentAck)>,
+}
+
+/// Some fragments that the neighbour has and this side lacked.
+pub(crate) struct Offer {
+    pub(crate) body: BodyKey,
+    pub(crate) traits: BodyTraits,
+    pub(crate) shelf: Shelf,
 }
 
 /// Whether a walk over the announcements goes on.
@@ -65,24 +72,26 @@ impl Bodies {
             .any(|bodies| bodies.get(&body).is_some_and(|numbers| numbers.contains(number)))
     }
 
-    /// What is announced beyond the bounds is not kept.
-    pub(crate) fn push_offer(&mut self, body: BodyKey, traits: BodyTraits, numbers: Numbers) {
-        if self.offers.len() < MAX_OFFERS && self.span + numbers.span() <= MAX_SPAN {
-            self.span += numbers.span();
-            self.offers.push_back((body, traits, numbers));
+    /// What is announced beyond the bounds is not kept. What is for this node is asked for first.
+    pub(crate) fn push_offer(&mut self, offer: Offer, is_own: bool) {
+        let span = offer.shelf.numbers.span();
+        if self.offers.len() < MAX_OFFERS && self.span + span <= MAX_SPAN {
+            self.span += span;
+            if is_own {
+                self.offers.push_front(offer);
+            } else {
+                self.offers.push_back(offer);
+            }
         }
     }
 
     /// Shows the announcements in their order; of each stays what is left in its numbers.
-    pub(crate) fn walk_offers(
-        &mut self,
-        mut visit: impl FnMut(BodyKey, BodyTraits, &mut Numbers) -> Walk,
-    ) {
+    pub(crate) fn walk_offers(&mut self, mut visit: impl FnMut(&mut Offer) -> Walk) {
         let mut at = 0;
-        while let Some((body, traits, numbers)) = self.offers.get_mut(at) {
-            let before = numbers.span();
-            let walk = visit(*body, *traits, numbers);
-            if numbers.is_empty() {
+        while let Some(offer) = self.offers.get_mut(at) {
+            let before = offer.shelf.numbers.span();
+            let walk = visit(offer);
+            if offer.shelf.numbers.is_empty() {
                 self.span -= before;
                 self.offers.remove(at);
             } else {
@@ -99,9 +108,9 @@ impl Bodies {
         if let Some(theirs) = self.theirs.get_mut(&body) {
             gone.iter().for_each(|number| theirs.remove(number));
         }
-        self.walk_offers(|offered, _, numbers| {
-            if offered == body {
-                gone.iter().for_each(|number| numbers.remove(number));
+        self.walk_offers(|offer| {
+            if offer.body == body {
+                gone.iter().for_each(|number| offer.shelf.numbers.remove(number));
             }
             Walk::On
         });

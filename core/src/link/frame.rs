@@ -25,6 +25,9 @@ pub(crate) const MAX_HELD_ACKS: usize = 512;
 /// the largest Noise message.
 pub(crate) const MAX_PROVEN_ACKS: usize = 256;
 
+/// The most shelves in one [`Frame::Holding`].
+pub(crate) const MAX_SHELVES: usize = 16;
+
 /// The most acknowledgements in one [`Frame::FragmentAcks`].
 pub(crate) const MAX_FRAGMENT_ACKS: usize = 1_024;
 
@@ -66,7 +69,7 @@ pub(crate) enum Frame<'a> {
     /// A message of the reconciliation, which has its own encoding.
     Sync(&'a [u8]),
     /// The beginning of an envelope, or the whole of it.
-    Envelope { age_s: u32, total_bytes: u32, first: &'a [u8] },
+    Envelope { passage: Passage, total_bytes: u32, first: &'a [u8] },
     /// More of the envelope that began last.
     EnvelopePart { bytes: &'a [u8] },
     /// The sender has stored these envelopes: they survive the end of its process.
@@ -79,7 +82,7 @@ pub(crate) enum Frame<'a> {
     /// Those of an [`Frame::Offer`] that the sender lacks.
     Want { heads: Vec<u64> },
     /// Fragments of a body that the sender has on board; in the order in which it would pass bodies on.
-    Holding { body: BodyKey, traits: BodyTraits, numbers: Numbers },
+    Holding { body: BodyKey, traits: BodyTraits, shelves: Vec<Shelf> },
     /// Those of a [`Frame::Holding`] that shall come now.
     Fetch { body: BodyKey, numbers: Numbers },
     /// Those of a [`Frame::Fetch`] that the sender has no more.
@@ -94,6 +97,23 @@ pub(crate) enum Frame<'a> {
     Unknown { kind: u8, body: &'a [u8] },
 }
 
+/// What a copy brings along from hand to hand: claims, all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Passage {
+    pub(crate) age_s: u32,
+    /// How often the copy was halved, this hand-over counted.
+    pub(crate) generation: u8,
+}
+
+/// Fragments of a body at one neighbour that were halved alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shelf {
+    pub(crate) generation: u8,
+    /// Whether they are for all: else for the recipient alone.
+    pub(crate) is_offered: bool,
+    pub(crate) numbers: Numbers,
+}
+
 /// What a neighbour needs to know of a body before it fetches any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BodyTraits {
@@ -102,6 +122,7 @@ pub(crate) struct BodyTraits {
     pub(crate) needed: u32,
     /// The length of one envelope.
     pub(crate) fragment_bytes: u32,
+    pub(crate) age_s: u32,
     /// Until it expires.
     pub(crate) left_s: u32,
 }
@@ -137,9 +158,10 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::SYNC);
                 out.put_bytes(body);
             }
-            Self::Envelope { age_s, total_bytes, first } => {
+            Self::Envelope { passage, total_bytes, first } => {
                 out.put_u8(kind::ENVELOPE);
-                out.put_u32(*age_s);
+                out.put_u32(passage.age_s);
+                out.put_u8(passage.generation);
                 out.put_u32(*total_bytes);
                 out.put_bytes(first);
             }
@@ -156,11 +178,17 @@ impl<'a> Frame<'a> {
             }
             Self::Offer { heads } => put_heads(out, kind::OFFER, heads),
             Self::Want { heads } => put_heads(out, kind::WANT, heads),
-            Self::Holding { body, traits, numbers } => {
+            Self::Holding { body, traits, shelves } => {
+                debug_assert!(shelves.len() <= MAX_SHELVES);
                 out.put_u8(kind::HOLDING);
                 out.put(&body.0);
                 traits.encode(out);
-                numbers.encode(out);
+                out.put_varint(shelves.len() as u64);
+                for shelf in shelves {
+                    out.put_u8(shelf.generation);
+                    out.put_u8(shelf.is_offered.into());
+                    shelf.numbers.encode(out);
+                }
             }
             Self::Fetch { body, numbers } => put_numbers(out, kind::FETCH, *body, numbers),
             Self::Lack { body, numbers } => put_numbers(out, kind::LACK, *body, numbers),
@@ -205,7 +233,7 @@ impl<'a> Frame<'a> {
             kind::HOLDING => Self::Holding {
                 body: BodyKey(reader.array("body")?),
                 traits: BodyTraits::decode(&mut reader)?,
-                numbers: Numbers::decode(&mut reader)?,
+                shelves: shelves(&mut reader)?,
             },
             kind::FETCH => Self::Fetch {
                 body: BodyKey(reader.array("body")?),
@@ -231,6 +259,7 @@ impl BodyTraits {
         out.put_u8(self.priority as u8);
         out.put_varint(self.needed.into());
         out.put_varint(self.fragment_bytes.into());
+        out.put_varint(self.age_s.into());
         out.put_varint(self.left_s.into());
     }
 
@@ -239,6 +268,7 @@ impl BodyTraits {
             priority: Priority::from_byte(reader.u8("priority")?)?,
             needed: reader.bounded(MAX_FRAGMENTS as usize, "fragments needed")? as u32,
             fragment_bytes: reader.bounded(MAX_ENVELOPE_BYTES, "envelope")? as u32,
+            age_s: reader.bounded(MAX_LIFETIME_S as usize, "age")? as u32,
             left_s: reader.bounded(MAX_LIFETIME_S as usize, "lifetime")? as u32,
         })
     }
@@ -288,7 +318,8 @@ pub(crate) fn acks_that_fit(
 }
 
 fn envelope<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, DecodeError> {
-    let age_s = reader.u32("envelope age")?;
+    let passage =
+        Passage { age_s: reader.u32("envelope age")?, generation: reader.u8("generation")? };
     let total_bytes = reader.u32("envelope length")?;
     if total_bytes as usize > MAX_ENVELOPE_BYTES {
         return Err(DecodeError::TooLong { what: "envelope", max: MAX_ENVELOPE_BYTES });
@@ -297,7 +328,7 @@ fn envelope<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, DecodeError> {
     if first.len() > total_bytes as usize {
         return Err(DecodeError::Invalid { what: "envelope length" });
     }
-    Ok(Frame::Envelope { age_s, total_bytes, first })
+    Ok(Frame::Envelope { passage, total_bytes, first })
 }
 
 /// Some of an envelope, never nothing: each frame must bring it nearer to its end.
@@ -311,6 +342,19 @@ fn put_numbers(out: &mut Vec<u8>, kind: u8, body: BodyKey, numbers: &Numbers) {
     out.put_u8(kind);
     out.put(&body.0);
     numbers.encode(out);
+}
+
+fn shelves(reader: &mut Reader<'_>) -> Result<Vec<Shelf>, DecodeError> {
+    let count = reader.bounded(MAX_SHELVES, "shelves")?;
+    let mut shelves = Vec::with_capacity(count);
+    for _ in 0..count {
+        shelves.push(Shelf {
+            generation: reader.u8("generation")?,
+            is_offered: valid(reader.u8("offer")?, "offer", |v| v <= 1)? == 1,
+            numbers: Numbers::decode(reader)?,
+        });
+    }
+    Ok(shelves)
 }
 
 fn fragment_acks<'a>(reader: &mut Reader<'_>) -> Result<Frame<'a>, DecodeError> {

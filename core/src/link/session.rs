@@ -3,13 +3,13 @@
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
 use super::bodies::{Bodies, Piece};
-use super::frame::{Frame, Hello, MAX_HEADS, acks_that_fit, heads_that_fit, kind};
+use super::frame::{Frame, Hello, MAX_HEADS, Passage, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
 use super::{CloseReason, LinkInfo, Role, Violation};
-use crate::chat::{ContactId, MessageId};
+use crate::chat::ContactId;
 use crate::envelope::EnvelopeId;
-use crate::routing::TransferOrder;
+use crate::routing::{NeighbourId, TransferOrder};
 use crate::store::{Carried, EnvelopeRow, SteadyMs};
 use crate::sync::Reconciler;
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,10 @@ pub(crate) struct Session {
     /// The reconciliation, while it runs: a responder never hears that it is over.
     pub(crate) reconciler: Option<Reconciler>,
     pub(crate) closed: Option<CloseReason>,
-    /// Own mail on its way to this neighbour, by the head of its id, until it says «taken».
-    pub(crate) in_flight: BTreeMap<u64, MessageId>,
+    /// What is on its way to this neighbour, by the head of its id, until it says «taken».
+    pub(crate) in_flight: BTreeMap<u64, EnvelopeRow>,
+    /// By what the neighbour is known again.
+    pub(crate) neighbour: Option<NeighbourId>,
     /// Offered to the neighbour and not asked for: it has most of these already, and says nothing.
     offered: Offered,
     /// Asked of the neighbour, and not come yet.
@@ -137,7 +139,7 @@ impl Offered {
 /// An envelope on its way out, cut into frames as the link takes them.
 struct Transfer {
     bytes: Vec<u8>,
-    age_s: u32,
+    passage: Passage,
     offset: usize,
 }
 
@@ -160,6 +162,7 @@ impl Session {
             reconciler: None,
             closed: None,
             in_flight: BTreeMap::new(),
+            neighbour: None,
             offered: Offered::default(),
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
@@ -291,8 +294,8 @@ impl Session {
         if self.outbox.current.is_some() { None } else { self.outbox.transfers.pop_first() }
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, age_s: u32) {
-        self.outbox.current = Some(Transfer { bytes, age_s, offset: 0 });
+    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {
+        self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
     }
 
     /// The next frame that is no envelope: handshake, control, acknowledgements, receipts, wishes,
@@ -317,7 +320,7 @@ impl Session {
         let transfer = self.outbox.current.as_mut()?;
         let mut payload = Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + 16);
         let (frame, next) =
-            frame_at(&transfer.bytes, transfer.age_s, transfer.offset, max_payload_bytes)?;
+            frame_at(&transfer.bytes, transfer.passage, transfer.offset, max_payload_bytes)?;
         frame.encode(&mut payload);
         transfer.offset = next;
         if next == transfer.bytes.len() {

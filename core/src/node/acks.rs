@@ -110,6 +110,7 @@ impl Node {
         self.entomb(&envelope.id, Some(&buried), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
         self.turnover.acknowledged += u64::from(envelope.standing == Standing::Foreign);
+        self.ack_ages.add(now.steady - envelope.born);
         if let Some(message) = envelope.message {
             // With an attachment it is delivered once that is whole.
             let is_manifest = self.store.attachment(message)?.is_some_and(|a| a.secret.is_some());

@@ -1,6 +1,7 @@
 //! Attachments at both ends: from a file to fragments, and back.
 
 use super::Node;
+use super::intake::Origin;
 use crate::chat::{ContactId, MessageId, SendError, State};
 use crate::clock::Moment;
 use crate::envelope::{
@@ -11,7 +12,7 @@ use crate::event::Event;
 use crate::link::LinkId;
 use crate::routing;
 use crate::store::{
-    Attachment, Durability, EnvelopeRow, NewMessage, Standing, SteadyMs, StoreError,
+    Attachment, Carried, Durability, EnvelopeRow, NewMessage, Standing, SteadyMs, StoreError,
 };
 use crate::time::{DAY_MS, Timestamp};
 use std::io::{Read, Write};
@@ -113,14 +114,14 @@ impl Node {
                 Some(_) => node.launch(now, composed, message, to)?,
                 None => node.store.insert_unsealed(message, priority)?,
             }
-            node.seal_symbols(now, message)?;
+            node.seal_fragments(now, message)?;
             node.events.push_back(Event::Progress { message, state: State::Queued });
             node.store.commit()?;
             Ok(Ok(message))
         })?
     }
 
-    /// Encodes block by block, so that memory does not grow with the body.
+    /// Takes the content in block by block, so that memory does not grow with it.
     fn stage(
         &mut self,
         message: MessageId,
@@ -130,16 +131,13 @@ impl Node {
         for block in 0..layout.blocks() {
             let mut bytes = Zeroizing::new(vec![0; layout.span(block).1]);
             content.read_exact(&mut bytes).map_err(SendError::Unreadable)?;
-            let repair = routing::repair_symbols(layout.symbols(block));
-            for (number, symbol) in layout.encode(block, &bytes, repair) {
-                self.store.insert_symbol(message, layout.place(number), &symbol)?;
-            }
+            self.store.insert_own_block(message, block, &bytes)?;
         }
         Ok(())
     }
 
-    /// Seals the symbols of an own attachment that wait, as far as the postmarks last.
-    pub(super) fn seal_symbols(
+    /// Seals the fragments of an own attachment, as far as the postmarks last.
+    pub(super) fn seal_fragments(
         &mut self,
         now: Moment,
         message: MessageId,
@@ -148,32 +146,79 @@ impl Node {
         let (Some(secret), Some(row)) = (&attachment.secret, self.store.message(message)?) else {
             return Ok(());
         };
-        let lifetime_s = self.config.lifetime_s;
-        while let Some((block, symbol, bytes)) = self.store.waiting_symbol(message)? {
-            let Some(postmark) = self.postmark_for(now.wall, row.contact)? else { break };
+        let (layout, lifetime_s) = (attachment.layout, self.config.lifetime_s);
+        let mut sealed = attachment.sealed;
+        let mut is_all = true;
+        for (block, symbol) in places(&layout).skip(sealed as usize) {
+            let Some(postmark) = self.postmark_for(now.wall, row.contact)? else {
+                is_all = false;
+                break;
+            };
             let (created, age_ms) = blur(now.wall, lifetime_s, &mut *self.rng);
             let stamp = Stamp {
-                needed: attachment.layout.needed(),
+                needed: layout.needed(),
                 priority: attachment.priority,
                 created,
                 lifetime_s,
                 tag: self.fragment_tag(row.contact, created)?,
                 postmark: &postmark,
             };
-            let number = attachment.layout.number(block, symbol);
-            let (id, bytes) = secret.seal(number, &bytes, &stamp);
+            let number = layout.number(block, symbol);
+            let content = self.symbol(message, &layout, number)?;
+            let (id, bytes) = secret.seal(number, &content, &stamp);
             // What was just sealed parses.
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             self.count_use(&envelope)?;
             let born = now.steady - age_ms as i64;
-            let message_for = Some((message, row.contact));
-            self.keep(&envelope, id, Standing::Own, born, message_for, None)?;
-            self.store.delete_symbol(message, (block, symbol))?;
+            let is_cheap = layout.blocks() == 1 || layout.range(block, symbol).is_some();
+            let origin = Origin { is_husk: is_cheap, ..Origin::own(Some((message, row.contact))) };
+            self.keep(&envelope, id, Standing::Own, born, origin)?;
+            sealed += 1;
             if let Some(fragment) = envelope.fragment() {
                 self.offer_fragment((fragment.body, number), None);
             }
         }
-        Ok(())
+        self.source = None;
+        self.store.set_sealed_fragments(message, sealed, is_all)
+    }
+
+    /// A symbol of an own attachment. Repair symbols of one block after the other are cheap.
+    fn symbol(
+        &mut self,
+        message: MessageId,
+        layout: &Layout,
+        number: u32,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let (block, symbol) = layout.place(number);
+        if let Some(range) = layout.range(block, symbol) {
+            let len = range.len();
+            let part = self.store.block_range(message, block, range)?;
+            let mut part = Zeroizing::new(part.ok_or(StoreError::Corrupt)?);
+            part.resize(len, 0);
+            return Ok(part);
+        }
+        if !matches!(&self.source, Some((of, _)) if *of == (message, block)) {
+            let content = self.store.block(message, block)?.ok_or(StoreError::Corrupt)?;
+            self.source = Some(((message, block), layout.encoder(block, content)));
+        }
+        let repair = self.source.as_ref().and_then(|(_, encoder)| encoder.repair(symbol));
+        repair.map(Zeroizing::new).ok_or(StoreError::Corrupt)
+    }
+
+    /// The bytes of an envelope on board: fragments of own attachments are made again.
+    pub(super) fn bytes_of(&mut self, envelope: &Carried) -> Result<Option<Vec<u8>>, StoreError> {
+        let kept = self.store.envelope_bytes(envelope.row)?;
+        let Some(husk) = kept else { return Ok(None) };
+        if husk.len() == envelope.size_bytes {
+            return Ok(Some(husk));
+        }
+        let (Some(message), Some((_, number))) = (envelope.message, envelope.fragment) else {
+            return Err(StoreError::Corrupt);
+        };
+        let Some(attachment) = self.store.attachment(message)? else { return Ok(None) };
+        let Some(secret) = &attachment.secret else { return Ok(None) };
+        let symbol = self.symbol(message, &attachment.layout, number)?;
+        Ok(secret.restore(&husk, &symbol))
     }
 
     fn fragment_tag(&mut self, to: ContactId, created: Timestamp) -> Result<[u8; 8], StoreError> {
@@ -244,7 +289,7 @@ impl Node {
         }
         let message = attachment.message;
         let (block, number) = attachment.layout.place(fragment.number);
-        if self.store.has_block(message, block)? {
+        if block >= attachment.layout.blocks() || self.store.has_block(message, block)? {
             return Ok(true);
         }
         self.store.insert_symbol(message, (block, number), &symbol)?;
@@ -273,10 +318,11 @@ impl Node {
 
     /// Whether fragments of this mark are for this node, and still wanted.
     pub(super) fn collects(&self, mark: BodyMark) -> Result<bool, StoreError> {
-        Ok(self.collected(mark)?.is_some())
+        Ok(self.collected(mark)?.is_some_and(|attachment| attachment.blocks_left > 0))
     }
 
-    fn collected(&self, mark: BodyMark) -> Result<Option<Attachment>, StoreError> {
+    /// The attachment that fragments of this mark belong to, if it is for this node.
+    pub(super) fn collected(&self, mark: BodyMark) -> Result<Option<Attachment>, StoreError> {
         let attachment = self.store.attachment_by_mark(mark)?;
         let Some(attachment) = attachment.filter(|a| a.secret.is_some()) else { return Ok(None) };
         let is_own = self.store.message(attachment.message)?.is_none_or(|row| row.outgoing);
@@ -343,4 +389,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// All fragments that an attachment begins with: its blocks one after the other.
+fn places(layout: &Layout) -> impl Iterator<Item = (u32, u32)> {
+    let (layout, blocks) = (*layout, layout.blocks());
+    (0..blocks).flat_map(move |block| {
+        let symbols = layout.symbols(block);
+        (0..symbols + routing::repair_symbols(symbols, blocks)).map(move |symbol| (block, symbol))
+    })
 }

@@ -13,24 +13,31 @@ use super::{Fault, Node};
 use crate::chat::State;
 use crate::clock::Moment;
 use crate::envelope::{
-    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Release,
+    BodyKey, BodyMark, Envelope, Fragment, FragmentAck, MAX_LIFETIME_S, MIN_LIFETIME_S, Priority,
+    Release,
 };
-use crate::link::bodies::{Piece, Walk};
-use crate::link::frame::{BodyTraits, Frame};
+use crate::link::bodies::{Offer, Piece, Walk};
+use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::store::{Carried, Durability, Proof, Standing, Store, StoreError};
+use crate::routing::{Copy, Router};
+use crate::store::{Carried, Durability, Proof, Standing, SteadyMs, Store, StoreError};
 use crate::sync::Numbers;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What one neighbour is asked for at once, in bytes: enough to keep a fast link busy, little enough
 /// to ask elsewhere when it ends.
 const WINDOW_BYTES: usize = 256 * 1024;
 /// A frame's numbers have room beside kind, body and traits.
-const BESIDE_NUMBERS_BYTES: usize = 48;
+const BESIDE_NUMBERS_BYTES: usize = 56;
+/// Of 256 bodies, so many are taken as if they were for this node.
+const DECOYS: u8 = 16;
 
 /// What is on board of one body.
 pub(super) struct Holding {
     numbers: Numbers,
+    /// How often each was halved.
+    generations: BTreeMap<u32, u8>,
     traits: Traits,
     /// What stands for it in reconciliations, once it was asked for.
     item: Option<[u8; 32]>,
@@ -38,11 +45,42 @@ pub(super) struct Holding {
 
 /// What all fragments of a body have in common.
 #[derive(Clone, Copy)]
-struct Traits {
-    priority: crate::Priority,
-    needed: u32,
-    fragment_bytes: u32,
-    expires: i64,
+pub(super) struct Traits {
+    pub(super) priority: Priority,
+    pub(super) needed: u32,
+    pub(super) fragment_bytes: u32,
+    pub(super) born: SteadyMs,
+    pub(super) expires: SteadyMs,
+    /// When this node got the first of it.
+    pub(super) taken: SteadyMs,
+}
+
+impl Traits {
+    fn to_wire(self, now: Moment) -> BodyTraits {
+        let seconds =
+            |ms: i64| u32::try_from(ms.max(0) / 1000).unwrap_or(u32::MAX).min(MAX_LIFETIME_S);
+        BodyTraits {
+            priority: self.priority,
+            needed: self.needed,
+            fragment_bytes: self.fragment_bytes,
+            age_s: seconds(now.steady - self.born),
+            left_s: seconds(self.expires - now.steady),
+        }
+    }
+}
+
+impl Holding {
+    fn copy(&self, generation: u8) -> Copy {
+        let traits = &self.traits;
+        Copy {
+            priority: traits.priority,
+            generation,
+            born: traits.born,
+            expires: traits.expires,
+            taken: traits.taken,
+            size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
+        }
+    }
 }
 
 /// Bodies of which anything is on board: derived from the store, and kept in step with it.
@@ -56,34 +94,63 @@ impl Holdings {
             let Some((body, number)) = carried.fragment else { continue };
             if let Some(holding) = holdings.0.get_mut(&body) {
                 holding.numbers.insert(number);
+                holding.generations.insert(number, carried.generation);
+                holding.traits.taken = holding.traits.taken.min(carried.taken);
                 continue;
             }
             let bytes = store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
-            let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
-            let fragment = envelope.fragment().ok_or(StoreError::Corrupt)?;
-            holdings.insert(fragment, &envelope, carried.expires);
+            let fragment = Fragment::of_header(&bytes).ok_or(StoreError::Corrupt)?;
+            let traits = Traits {
+                priority: carried.priority,
+                needed: fragment.needed,
+                fragment_bytes: carried.size_bytes as u32,
+                born: carried.born,
+                expires: carried.expires,
+                taken: carried.taken,
+            };
+            holdings.insert(fragment, traits, carried.generation);
         }
         Ok(holdings)
     }
 
-    pub(super) fn insert(&mut self, fragment: Fragment, envelope: &Envelope<'_>, expires: i64) {
+    pub(super) fn insert(&mut self, fragment: Fragment, traits: Traits, generation: u8) {
         let holding = self.0.entry(fragment.body).or_insert_with(|| Holding {
             numbers: Numbers::default(),
-            traits: Traits {
-                priority: envelope.priority(),
-                needed: fragment.needed,
-                fragment_bytes: envelope.as_bytes().len() as u32,
-                expires,
-            },
+            generations: BTreeMap::new(),
+            traits,
             item: None,
         });
         holding.numbers.insert(fragment.number);
+        holding.generations.insert(fragment.number, generation);
         holding.item = None;
+    }
+
+    /// A copy was handed over.
+    pub(super) fn set_generation(&mut self, (body, number): Piece, generation: u8) {
+        if let Some(holding) = self.0.get_mut(&body) {
+            holding.generations.insert(number, generation);
+        }
+    }
+
+    /// Whether nothing of the body is on board.
+    pub(super) fn lacks(&self, body: BodyKey) -> bool {
+        !self.0.contains_key(&body)
+    }
+
+    /// How many fragments of the body are on board.
+    fn count(&self, body: BodyKey) -> usize {
+        self.0.get(&body).map_or(0, |holding| holding.generations.len())
+    }
+
+    /// The length of the whole body, as far as a carrier can tell.
+    pub(super) fn body_bytes(&self, body: BodyKey) -> u64 {
+        self.0.get(&body).map_or(0, |holding| holding.copy(0).size_bytes)
     }
 
     pub(super) fn remove(&mut self, (body, number): Piece) {
         let Some(holding) = self.0.get_mut(&body) else { return };
         holding.numbers.remove(number);
+        holding.generations.remove(&number);
         holding.item = None;
         if holding.numbers.is_empty() {
             self.0.remove(&body);
@@ -105,11 +172,54 @@ impl Holdings {
 }
 
 impl Node {
-    /// Names what is on board of a body, but for what the neighbour has.
-    pub(super) fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey) {
+    /// Names what is on board of these bodies, the most useful first.
+    pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: Vec<BodyKey>) {
+        let outlook = self.outlook();
+        let worth = |body: &BodyKey| {
+            let holding = self.holdings.0.get(body)?;
+            let least = holding.generations.values().min()?;
+            Some((outlook.worth(&holding.copy(*least)), *body))
+        };
+        let mut worthy: Vec<_> = bodies.iter().filter_map(worth).collect();
+        worthy.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, body) in worthy {
+            self.announce(now, link, body, None);
+        }
+    }
+
+    /// Names what is on board of a body, but for what the neighbour has; `news`: of these alone.
+    fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey, news: Option<&Numbers>) {
         let Some(holding) = self.holdings.0.get(&body) else { return };
+        let Some(session) = self.links.get(&link) else { return };
+        let mut by_generation: BTreeMap<u8, Numbers> = BTreeMap::new();
+        for (number, generation) in &holding.generations {
+            let is_new = news.is_none_or(|news| news.contains(*number));
+            if is_new && !session.bodies.has((body, *number)) {
+                by_generation.entry(*generation).or_default().insert(*number);
+            }
+        }
+        let is_bringer = session.neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
+        let outlook = self.outlook();
+        let room = numbers_room(session);
+        let mut shelves = Vec::new();
+        for (generation, numbers) in by_generation {
+            let is_offered = outlook.may_spread(&holding.copy(generation), is_bringer);
+            let shelf = |numbers| Shelf { generation, is_offered, numbers };
+            shelves.extend(numbers.split(room).into_iter().map(shelf));
+        }
+        let traits = holding.traits.to_wire(now);
         let Some(session) = self.links.get_mut(&link) else { return };
-        push_holding(session, now, body, holding, &holding.numbers);
+        push_shelves(session, body, traits, shelves);
+    }
+
+    /// What has come in since the last announcement; a link that is busy hears of it later, and at
+    /// once.
+    pub(super) fn announce_news(&mut self, now: Moment, link: LinkId) {
+        while let Some((body, numbers)) =
+            self.links.get_mut(&link).and_then(|session| session.bodies.pop_news())
+        {
+            self.announce(now, link, body, Some(&numbers));
+        }
     }
 
     pub(super) fn receive_holding(
@@ -117,7 +227,7 @@ impl Node {
         link: LinkId,
         body: BodyKey,
         traits: BodyTraits,
-        mut numbers: Numbers,
+        shelves: Vec<Shelf>,
     ) -> Result<(), Fault> {
         if let Some(Proof::Body(release)) = self.store.release(body.mark())? {
             if let Some(session) = self.links.get_mut(&link) {
@@ -126,21 +236,24 @@ impl Node {
             return Ok(());
         }
         let acked = self.store.fragment_acks(body)?;
+        let is_own = self.collects(body.mark())?;
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-        session.bodies.note_theirs(body, &numbers);
-        for (number, ack) in acked {
-            if numbers.contains(number) {
-                numbers.remove(number);
-                session.bodies.push_ack((body, number), ack);
+        for mut shelf in shelves {
+            session.bodies.note_theirs(body, &shelf.numbers);
+            for &(number, ack) in &acked {
+                if shelf.numbers.contains(number) {
+                    shelf.numbers.remove(number);
+                    session.bodies.push_ack((body, number), ack);
+                }
             }
-        }
-        if let Some(holding) = self.holdings.0.get(&body) {
-            for number in holding.numbers.iter() {
-                numbers.remove(number);
+            if let Some(holding) = self.holdings.0.get(&body) {
+                for number in holding.numbers.iter() {
+                    shelf.numbers.remove(number);
+                }
             }
-        }
-        if !numbers.is_empty() {
-            session.bodies.push_offer(body, traits, numbers);
+            if !shelf.numbers.is_empty() {
+                session.bodies.push_offer(Offer { body, traits, shelf }, is_own);
+            }
         }
         Ok(self.fetch_more(link)?)
     }
@@ -163,29 +276,31 @@ impl Node {
         let turn = self.rng.next_u32();
         let mut batches = Vec::new();
         let mut result = Ok(());
-        session.bodies.walk_offers(|body, traits, numbers| {
-            match self.admits(body, traits) {
-                Ok(true) => {}
-                Ok(false) => {
-                    *numbers = Numbers::default();
+        session.bodies.walk_offers(|offer| {
+            let (body, traits) = (offer.body, offer.traits);
+            let mut lacking = match self.lacking(offer) {
+                Ok(Some(lacking)) => lacking,
+                Ok(None) => {
+                    offer.shelf.numbers = Numbers::default();
                     return Walk::On;
                 }
                 Err(error) => {
                     result = Err(error);
                     return Walk::Stop;
                 }
-            }
+            };
             let bytes = traits.fragment_bytes.max(1) as usize;
             let mut batch = Numbers::default();
             // Everybody begins in another place: so different carriers bring different pieces.
-            for number in numbers.from_turn(turn) {
+            for number in offer.shelf.numbers.from_turn(turn) {
                 if self.holdings.contains((body, number)) {
-                    numbers.remove(number);
-                } else if left < bytes {
+                    offer.shelf.numbers.remove(number);
+                } else if left < bytes || lacking == 0 {
                     break;
                 } else if !self.fetching.contains_key(&(body, number)) {
                     left -= bytes;
-                    numbers.remove(number);
+                    lacking -= 1;
+                    offer.shelf.numbers.remove(number);
                     self.fetching.insert((body, number), link);
                     self.fetches.push_back((until, (body, number), link));
                     batch.insert(number);
@@ -207,13 +322,50 @@ impl Node {
         result
     }
 
-    /// Whether fragments of this body would be kept.
-    fn admits(&self, body: BodyKey, traits: BodyTraits) -> Result<bool, StoreError> {
-        if self.collects(body.mark())? {
-            return Ok(true);
+    /// How many fragments like these are to be fetched now; none where they are of no use: for this
+    /// node all that it takes, for others what is offered, and worth its room.
+    fn lacking(&mut self, offer: &Offer) -> Result<Option<usize>, StoreError> {
+        let (body, traits) = (offer.body, &offer.traits);
+        if let Some(attachment) = self.collected(body.mark())?.filter(|a| a.blocks_left > 0) {
+            let (needed, here) = (attachment.layout.needed() as usize, attachment.arrived as usize);
+            let [first, last] = body.mark().bodies();
+            let coming = self.fetching.range((first, 0)..=(last, u32::MAX)).count();
+            // A few more than suffice, in case; and if they did not, a few more again.
+            let spare = needed / 32 + 2;
+            let lacking = (needed + spare).saturating_sub(here + coming);
+            return Ok(Some(if coming == 0 { lacking.max(spare) } else { lacking }));
         }
-        let expires = self.clock.steady() + i64::from(traits.left_s) * 1000;
-        self.would_make_room(traits.fragment_bytes.into(), traits.priority, expires)
+        let is_due = offer.shelf.is_offered || self.is_decoy(body);
+        let here = self.holdings.count(body);
+        if !is_due || here >= traits.needed as usize {
+            return Ok(None);
+        }
+        let now = self.clock.steady();
+        let copy = Copy {
+            priority: traits.priority,
+            generation: offer.shelf.generation.saturating_add(1),
+            born: now - i64::from(traits.age_s) * 1000,
+            expires: now + i64::from(traits.left_s) * 1000,
+            taken: now,
+            size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
+        };
+        let worth = self.outlook().worth(&copy);
+        if !self.admits(traits.fragment_bytes.into(), worth)? {
+            return Ok(None);
+        }
+        let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();
+        Ok(Some((traits.needed as usize).saturating_sub(here + coming)))
+    }
+
+    /// Some bodies are taken that are offered to their recipients alone, so that taking them does not
+    /// tell who that is.
+    fn is_decoy(&self, body: BodyKey) -> bool {
+        let hash = Sha256::new()
+            .chain_update(b"footpost/1 decoy")
+            .chain_update(&*self.epoch.link_secret)
+            .chain_update(body.0)
+            .finalize();
+        self.config.router == Router::Carry && hash.first().is_some_and(|byte| *byte < DECOYS)
     }
 
     /// A fragment has come, or will not come: whoever brought it may be asked for more.
@@ -299,7 +451,7 @@ impl Node {
     ) -> Result<(), Fault> {
         for &(number, ack) in acks {
             let Some(carried) = self.store.fragment(body, number)? else { continue };
-            let bytes = self.store.envelope_bytes(carried.row)?.ok_or(StoreError::Corrupt)?;
+            let Some(bytes) = self.bytes_of(&carried)? else { continue };
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             if ack.fits(&envelope) {
                 self.bury_fragment(&carried, ack, Some(link))?;
@@ -350,7 +502,7 @@ impl Node {
         let Some(fragment) = self.store.fragments_of(mark)?.into_iter().next() else {
             return Ok(());
         };
-        let bytes = self.store.envelope_bytes(fragment.row)?.ok_or(StoreError::Corrupt)?;
+        let Some(bytes) = self.bytes_of(&fragment)? else { return Ok(()) };
         let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
         match Release::new(&envelope, s) {
             Some(release) => self.end_body(now, mark, release, fragment.postmark, Some(link)),
@@ -411,6 +563,7 @@ impl Node {
             self.store.require(Durability::Power)?;
         }
         let left_ms = left_ms(now, release.created(), release.lifetime_s());
+        self.ack_ages.add(i64::from(release.lifetime_s()) * 1000 - left_ms);
         let forget = now.steady + left_ms.max(0) + TOMBSTONE_SLACK_MS;
         let s = release.secret();
         self.entomb(&mark.release_id(), Some(&Proof::Body(release)), None, postmark, forget)?;
@@ -448,38 +601,25 @@ impl Node {
     }
 }
 
-/// What has come in since the last announcement; a link that is busy hears of it later, and at once.
-pub(super) fn push_news(session: &mut Session, now: Moment, holdings: &Holdings) {
-    while let Some((body, numbers)) = session.bodies.pop_news() {
-        if let Some(holding) = holdings.0.get(&body) {
-            push_holding(session, now, body, holding, &numbers);
-        }
-    }
-}
-
 fn numbers_room(session: &Session) -> usize {
     session.max_payload_bytes().saturating_sub(BESIDE_NUMBERS_BYTES)
 }
 
-fn push_holding(
-    session: &mut Session,
-    now: Moment,
-    body: BodyKey,
-    holding: &Holding,
-    numbers: &Numbers,
-) {
-    let left_ms = (holding.traits.expires - now.steady).max(0);
-    let traits = BodyTraits {
-        priority: holding.traits.priority,
-        needed: holding.traits.needed,
-        fragment_bytes: holding.traits.fragment_bytes,
-        left_s: u32::try_from(left_ms / 1000).unwrap_or(u32::MAX).min(MAX_LIFETIME_S),
-    };
-    let new: Numbers = numbers
-        .iter()
-        .filter(|number| holding.numbers.contains(*number) && !session.bodies.has((body, *number)))
-        .collect();
-    for numbers in new.split(numbers_room(session)) {
-        session.push_control(&Frame::Holding { body, traits, numbers });
+/// As many frames as it takes.
+fn push_shelves(session: &mut Session, body: BodyKey, traits: BodyTraits, shelves: Vec<Shelf>) {
+    let mut frame = Vec::new();
+    let mut room = numbers_room(session);
+    for shelf in shelves {
+        let bytes = shelf.numbers.encoded_bytes() + 2;
+        if !frame.is_empty() && (bytes > room || frame.len() == MAX_SHELVES) {
+            let shelves = std::mem::take(&mut frame);
+            session.push_control(&Frame::Holding { body, traits, shelves });
+            room = numbers_room(session);
+        }
+        room = room.saturating_sub(bytes);
+        frame.push(shelf);
+    }
+    if !frame.is_empty() {
+        session.push_control(&Frame::Holding { body, traits, shelves: frame });
     }
 }

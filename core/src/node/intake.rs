@@ -1,18 +1,20 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
 use super::acks::bars;
+use super::fragments::Traits;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
 use super::{Fault, Node};
 use crate::chat::{ContactId, MessageId, Relation, State};
 use crate::clock::Moment;
 use crate::codec::DecodeError;
-use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened, Priority};
+use crate::envelope::{AckProof, Body, Envelope, EnvelopeId, Fragment, Opened, husk};
 use crate::event::Event;
 use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
+use crate::link::frame::Passage;
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{self, TransferOrder};
+use crate::routing::{self, Copy, TransferOrder};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -21,6 +23,23 @@ use crate::time::DAY_MS;
 
 /// How far clocks may be apart before what depends on the calendar fails.
 pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
+
+/// Where an envelope on board comes from.
+pub(super) struct Origin {
+    pub(super) generation: u8,
+    /// What it is charged to; nothing of own ones.
+    pub(super) postmark: Option<PostmarkRow>,
+    /// Whether its ciphertext can be made again, and is not kept.
+    pub(super) is_husk: bool,
+    /// Of own ones: what it carries, and for whom.
+    pub(super) message: Option<(MessageId, ContactId)>,
+}
+
+impl Origin {
+    pub(super) fn own(message: Option<(MessageId, ContactId)>) -> Self {
+        Self { generation: 0, postmark: None, is_husk: false, message }
+    }
+}
 
 /// A message that was opened here.
 struct Incoming {
@@ -35,7 +54,7 @@ impl Node {
         &mut self,
         now: Moment,
         link: LinkId,
-        age_s: u32,
+        passage: Passage,
         bytes: &[u8],
     ) -> Result<(), Fault> {
         let envelope = match Envelope::parse(bytes) {
@@ -52,7 +71,7 @@ impl Node {
             self.stop_fetching(piece, link);
             let accepted = match self.knows_fragment(link, &id, piece)? {
                 true => Ok(()),
-                false => self.accept_new(now, link, age_s, &envelope, id),
+                false => self.accept_new(now, link, passage, &envelope, id),
             };
             self.fetch_more(link)?;
             return accepted;
@@ -73,7 +92,7 @@ impl Node {
             }
             return Ok(());
         }
-        self.accept_new(now, link, age_s, &envelope, id)
+        self.accept_new(now, link, passage, &envelope, id)
     }
 
     /// A fragment that is here, or known to have arrived, is not taken again.
@@ -103,17 +122,17 @@ impl Node {
         &mut self,
         now: Moment,
         link: LinkId,
-        age_s: u32,
+        passage: Passage,
         envelope: &Envelope<'_>,
         id: EnvelopeId,
     ) -> Result<(), Fault> {
         if !envelope.is_genuine(&id) {
             return Err(Violation::Forged("envelope").into());
         }
-        if !is_acceptable(now, envelope, age_s) {
+        if !is_acceptable(now, envelope, passage.age_s) {
             return Ok(());
         }
-        let born = now.steady - believed_age_ms(now, envelope, age_s);
+        let born = now.steady - believed_age_ms(now, envelope, passage.age_s);
         let proof = envelope.work_proof();
         let created = envelope.created();
         let (charge, is_late) = match self.assay(now, &proof, created, false)? {
@@ -134,7 +153,8 @@ impl Node {
             return Ok(());
         }
         if let Some(fragment) = envelope.fragment() {
-            let from = (id, born, charge.row);
+            let generation = passage.generation;
+            let from = (id, born, charge.row, generation);
             return Ok(self.accept_fragment(now, link, envelope, from, fragment, is_late)?);
         }
         match self.open_own(now, envelope)? {
@@ -148,7 +168,7 @@ impl Node {
                 }
             }
             None if is_late => {}
-            None => self.carry(link, envelope, id, born, charge.row)?,
+            None => self.carry(link, envelope, (id, born, charge.row, passage.generation))?,
         }
         Ok(())
     }
@@ -158,15 +178,19 @@ impl Node {
         now: Moment,
         link: LinkId,
         envelope: &Envelope<'_>,
-        (id, born, postmark): (EnvelopeId, SteadyMs, PostmarkRow),
+        (id, born, postmark, generation): (EnvelopeId, SteadyMs, PostmarkRow, u8),
         fragment: Fragment,
         is_late: bool,
     ) -> Result<(), StoreError> {
-        if !self.collects(fragment.body.mark())? {
-            return if is_late { Ok(()) } else { self.carry(link, envelope, id, born, postmark) };
+        if self.collected(fragment.body.mark())?.is_none() {
+            if is_late {
+                return Ok(());
+            }
+            return self.carry(link, envelope, (id, born, postmark, generation));
         }
         let is_public = !is_late && self.has_room(envelope.as_bytes().len() as u64);
-        let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
+        let origin = Origin { generation, postmark: Some(postmark), is_husk: false, message: None };
+        let row = self.keep(envelope, id, Standing::Received, born, origin)?;
         let expires = born + i64::from(envelope.lifetime_s()) * 1000;
         self.take_symbol(now, link, envelope, (row, expires))?;
         // From outside it is foreign mail: who would not have carried that says nothing.
@@ -218,7 +242,9 @@ impl Node {
         let expires = born + i64::from(envelope.lifetime_s()) * 1000;
         self.store_message(now, link, incoming, expires)?;
         let Incoming { opened, writer, .. } = incoming;
-        let row = self.keep(envelope, id, Standing::Received, born, None, Some(postmark))?;
+        let origin =
+            Origin { generation: 0, postmark: Some(postmark), is_husk: false, message: None };
+        let row = self.keep(envelope, id, Standing::Received, born, origin)?;
         let release = self.release_time(now, expires);
         self.store.insert_pending_ack(row, &AckProof::new(envelope, &opened.ack), release)?;
         // On the writer's own link there is nobody to hide from, and no need for another carrier.
@@ -291,17 +317,30 @@ impl Node {
         &mut self,
         link: LinkId,
         envelope: &Envelope<'_>,
-        id: EnvelopeId,
-        born: SteadyMs,
-        postmark: PostmarkRow,
+        (id, born, postmark, generation): (EnvelopeId, SteadyMs, PostmarkRow, u8),
     ) -> Result<(), StoreError> {
-        let expires = born + i64::from(envelope.lifetime_s()) * 1000;
-        if !self.make_room(envelope.as_bytes().len() as u64, envelope.priority(), expires)? {
+        let fragment = envelope.fragment();
+        let size_bytes = envelope.as_bytes().len() as u64;
+        let copy = Copy {
+            priority: envelope.priority(),
+            generation,
+            born,
+            expires: born + i64::from(envelope.lifetime_s()) * 1000,
+            taken: self.clock.steady(),
+            size_bytes: fragment.map_or(size_bytes, |it| u64::from(it.needed) * size_bytes),
+        };
+        let worth = self.outlook().worth(&copy);
+        if !self.make_room(size_bytes, worth)? {
             return Ok(());
         }
-        self.keep(envelope, id, Standing::Foreign, born, None, Some(postmark))?;
+        let is_news = fragment.is_none_or(|fragment| self.holdings.lacks(fragment.body));
+        if is_news && let Some(id) = self.links.get(&link).and_then(|session| session.neighbour) {
+            self.neighbours.count_brought(&id);
+        }
+        let origin = Origin { generation, postmark: Some(postmark), is_husk: false, message: None };
+        self.keep(envelope, id, Standing::Foreign, born, origin)?;
         self.say_taken(link, &id);
-        match envelope.fragment() {
+        match fragment {
             Some(fragment) => {
                 self.offer_fragment((fragment.body, fragment.number), Some(link));
                 Ok(())
@@ -310,57 +349,13 @@ impl Node {
         }
     }
 
-    /// Whether room for it could be made.
-    pub(super) fn would_make_room(
-        &self,
-        size_bytes: u64,
-        priority: Priority,
-        expires: SteadyMs,
-    ) -> Result<bool, StoreError> {
-        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
-            return Ok(false);
-        }
-        if self.has_room(size_bytes) {
-            return Ok(true);
-        }
-        let least = self.store.least_useful_envelope()?;
-        Ok(least.is_some_and(|least| routing::may_replace((priority as u8, expires), &least)))
-    }
-
-    fn make_room(
-        &mut self,
-        size_bytes: u64,
-        priority: Priority,
-        expires: SteadyMs,
-    ) -> Result<bool, StoreError> {
-        if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
-            return Ok(false);
-        }
-        while !self.has_room(size_bytes) {
-            let Some(least) = self.store.least_useful_envelope()? else { return Ok(false) };
-            if !routing::may_replace((priority as u8, expires), &least) {
-                return Ok(false);
-            }
-            tracing::debug!(id = ?least.id, "evicted");
-            self.remove_envelope(&least)?;
-            self.turnover.evicted += 1;
-        }
-        Ok(true)
-    }
-
-    fn has_room(&self, size_bytes: u64) -> bool {
-        self.foreign_bytes + size_bytes <= self.config.max_carried_bytes
-            && self.foreign_envelopes < self.config.max_carried_envelopes
-    }
-
     pub(super) fn keep(
         &mut self,
         envelope: &Envelope<'_>,
         id: EnvelopeId,
         standing: Standing,
         born: SteadyMs,
-        message: Option<(MessageId, ContactId)>,
-        postmark: Option<PostmarkRow>,
+        origin: Origin,
     ) -> Result<EnvelopeRow, StoreError> {
         let new = NewEnvelope {
             id,
@@ -369,14 +364,25 @@ impl Node {
             priority: envelope.priority(),
             born,
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
-            message,
-            postmark,
+            message: origin.message,
+            postmark: origin.postmark,
             fragment: envelope.fragment(),
+            generation: origin.generation,
+            taken: self.clock.steady(),
             bytes: envelope.as_bytes(),
+            husk: origin.is_husk.then(|| husk(envelope.as_bytes())),
         };
         self.turnover.taken += u64::from(standing != Standing::Own);
         if let Some(fragment) = new.fragment {
-            self.holdings.insert(fragment, envelope, new.expires);
+            let traits = Traits {
+                priority: new.priority,
+                needed: fragment.needed,
+                fragment_bytes: new.bytes.len() as u32,
+                born,
+                expires: new.expires,
+                taken: new.taken,
+            };
+            self.holdings.insert(fragment, traits, new.generation);
         }
         if standing == Standing::Foreign {
             self.foreign_envelopes += 1;
@@ -393,15 +399,23 @@ impl Node {
     ) -> Result<(), StoreError> {
         let is_other = |link: &LinkId, session: &Session| Some(*link) != from && session.is_live();
         let mut others =
-            self.links.iter_mut().filter(|(link, session)| is_other(link, session)).peekable();
+            self.links.iter().filter(|(link, session)| is_other(link, session)).peekable();
         // Most mail comes in while no other neighbour is there: the store need not be asked.
         if others.peek().is_none() {
             return Ok(());
         }
         let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
-        for (_, session) in others {
-            if routing::is_direct(&envelope, session.contact) {
-                session.push_transfer(TransferOrder::new(&envelope, session.contact));
+        let others: Vec<LinkId> = others.map(|(link, _)| *link).collect();
+        for link in others {
+            let Some((contact, neighbour)) =
+                self.links.get(&link).map(|session| (session.contact, session.neighbour))
+            else {
+                continue;
+            };
+            let may_hand = self.may_hand(&envelope, contact, neighbour);
+            let Some(session) = self.links.get_mut(&link).filter(|_| may_hand) else { continue };
+            if routing::is_direct(&envelope, contact) {
+                session.push_transfer(TransferOrder::new(&envelope, contact));
             } else {
                 session.push_offer(id.head());
             }

@@ -1,16 +1,15 @@
 //! Links: from the first handshake message to the last frame.
 
 use super::acks::{TOMBSTONE_SLACK_MS, bars};
-use super::fragments::push_news;
 use super::{Fault, Node};
 use crate::chat::{ContactId, Relation};
 use crate::clock::Moment;
-use crate::envelope::{AckProof, EnvelopeId};
+use crate::envelope::{AckProof, BodyKey, EnvelopeId};
 use crate::event::Event;
-use crate::link::frame::{Frame, Hello, MAX_MARKS, VERSION};
+use crate::link::frame::{Frame, Hello, MAX_MARKS, Passage, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
-use crate::routing::TransferOrder;
-use crate::store::{Durability, Proof, Store, StoreError};
+use crate::routing::{NeighbourId, TransferOrder};
+use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
@@ -77,9 +76,12 @@ impl Node {
     /// A [`StoreError`] is final.
     pub fn handle_link_down(&mut self, now: Timestamp, link: LinkId) -> Result<(), StoreError> {
         self.whole(|node| node.begin(now, Durability::Process))?;
-        self.links.remove(&link);
+        let session = self.links.remove(&link);
         self.fetch_elsewhere(link);
         self.whole(|node| {
+            if let Some(neighbour) = session.and_then(|session| session.neighbour) {
+                node.part(neighbour)?;
+            }
             let now = node.clock.advance(now);
             node.fetch_again(now, Some(link))
         })
@@ -100,18 +102,14 @@ impl Node {
             return Ok(small);
         }
         let now = self.clock.advance(now);
-        let live = |session: &&mut Session| session.closed.is_none();
-        let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
+        let Some(mut session) = self.links.get_mut(&link) else { return Ok(None) };
+        if session.closed.is_some() {
+            return Ok(None);
+        }
         while let Some(next) = session.next_transfer() {
-            let Some(envelope) = self.store.envelope_to_send(next.row())? else {
-                session.push_lack(next.row());
-                continue;
-            };
-            let age_s = (now.steady - envelope.born).max(0) / 1000;
-            if let Some(message) = envelope.message {
-                session.in_flight.insert(envelope.id.head(), message);
-            }
-            session.begin_transfer(envelope.bytes, u32::try_from(age_s).unwrap_or(u32::MAX));
+            self.begin_transfer(now, link, next.row())?;
+            let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
+            session = fed;
         }
         let frame = session.poll_transfer();
         self.sent.merge(session.take_traffic());
@@ -132,15 +130,44 @@ impl Node {
             return Ok(None);
         }
         let now = self.clock.advance(now);
-        let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
+        let Some(mut session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
         let mut frame = session.poll_small();
         if frame.is_none() && session.is_idle() {
-            push_news(session, now, &self.holdings);
+            self.announce_news(now, link);
+            let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
+            session = fed;
             frame = session.poll_small();
         }
         self.sent.merge(session.take_traffic());
         Ok(frame)
+    }
+
+    /// The envelope's turn has come, if it is still there.
+    fn begin_transfer(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        row: EnvelopeRow,
+    ) -> Result<(), StoreError> {
+        let envelope = self.store.envelope_at(row)?;
+        let bytes = match &envelope {
+            Some(envelope) => self.bytes_of(envelope)?,
+            None => None,
+        };
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let (Some(envelope), Some(bytes)) = (envelope, bytes) else {
+            session.push_lack(row);
+            return Ok(());
+        };
+        let age_s = (now.steady - envelope.born).max(0) / 1000;
+        session.in_flight.insert(envelope.id.head(), row);
+        let passage = Passage {
+            age_s: u32::try_from(age_s).unwrap_or(u32::MAX),
+            generation: envelope.generation.saturating_add(1),
+        };
+        session.begin_transfer(bytes, passage);
+        Ok(())
     }
 
     pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
@@ -209,14 +236,14 @@ impl Node {
             _ if session.hello.is_none() => Err(Violation::Unexpected("frame before hello").into()),
             Frame::Proof { mac } => self.receive_proof(link, &mac),
             Frame::Sync(body) => self.receive_sync(now, link, body),
-            Frame::Envelope { age_s, total_bytes, first } => {
-                match session.reassembly.begin(age_s, total_bytes, first)? {
-                    Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
+            Frame::Envelope { passage, total_bytes, first } => {
+                match session.reassembly.begin(passage, total_bytes, first)? {
+                    Some((passage, bytes)) => self.accept(now, link, passage, &bytes),
                     None => Ok(()),
                 }
             }
             Frame::EnvelopePart { bytes } => match session.reassembly.extend(bytes)? {
-                Some((age_s, bytes)) => self.accept(now, link, age_s, &bytes),
+                Some((passage, bytes)) => self.accept(now, link, passage, &bytes),
                 None => Ok(()),
             },
             Frame::Taken { heads } => Ok(self.taken(now, link, &heads)?),
@@ -231,8 +258,8 @@ impl Node {
             }
             Frame::Offer { heads } => Ok(self.receive_offer(link, &heads)?),
             Frame::Want { heads } => Ok(self.receive_wants(link, &heads)?),
-            Frame::Holding { body, traits, numbers } => {
-                self.receive_holding(link, body, traits, numbers)
+            Frame::Holding { body, traits, shelves } => {
+                self.receive_holding(link, body, traits, shelves)
             }
             Frame::Fetch { body, numbers } => self.receive_fetch(link, body, &numbers),
             Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
@@ -326,6 +353,10 @@ impl Node {
             battery: 0,
             marks,
         }));
+        if let Some(key) = session.noise.neighbour() {
+            session.neighbour = Some(NeighbourId::Key(key));
+            self.meet(now, NeighbourId::Key(key))?;
+        }
         self.events.push_back(Event::NeighbourUp { link });
         Ok(())
     }
@@ -362,6 +393,10 @@ impl Node {
         let expected = link_proof(&self.key.pair_key(&row.identity), &hash, their_role);
         // Another holder of the contact's card can show its mark, and no more.
         if bool::from(expected.ct_eq(mac)) && session.contact.replace(contact).is_none() {
+            if let Some(key) = session.neighbour.replace(NeighbourId::Contact(contact)) {
+                self.neighbours.identify(key, NeighbourId::Contact(contact));
+                self.store.delete_neighbour(&key)?;
+            }
             self.events.push_back(Event::NeighbourProven { link, contact });
         }
         Ok(())
@@ -377,28 +412,35 @@ impl Node {
         }
         push_sync(session, step.replies);
         let contact = session.contact;
+        let mut bodies = Vec::new();
         for item in step.push {
-            self.queue_item(now, link, contact, item)?;
+            bodies.extend(self.queue_item(link, contact, item)?);
         }
+        self.announce_all(now, link, bodies);
         Ok(())
     }
 
     fn queue_item(
         &mut self,
-        now: Moment,
         link: LinkId,
         contact: Option<ContactId>,
         item: [u8; 32],
-    ) -> Result<(), StoreError> {
-        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-        if let Some(body) = session.bodies.items.get(&item).copied() {
-            self.announce(now, link, body);
-        } else if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
-            session.push_transfer(TransferOrder::new(&envelope, contact));
+    ) -> Result<Option<BodyKey>, StoreError> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
+        if let Some(body) = session.bodies.items.get(&item) {
+            return Ok(Some(*body));
+        }
+        if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
+            let neighbour = session.neighbour;
+            if self.may_hand(&envelope, contact, neighbour)
+                && let Some(session) = self.links.get_mut(&link)
+            {
+                session.push_transfer(TransferOrder::new(&envelope, contact));
+            }
         } else {
             session.push_proof(EnvelopeId(end_of(item)));
         }
-        Ok(())
+        Ok(None)
     }
 
     fn receive_offer(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {

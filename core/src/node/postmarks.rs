@@ -222,7 +222,7 @@ impl Node {
             }
         }
         for message in self.store.unsealed_attachments()? {
-            self.seal_symbols(now, message)?;
+            self.seal_fragments(now, message)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Sending: from a body to an envelope on the road, and how far it has come.
 
 use super::Node;
+use super::intake::Origin;
 use super::ratchet::{self, Aim};
 use crate::chat::{ContactId, Message, MessageId, Relation, SendError, State};
 use crate::clock::Moment;
@@ -155,7 +156,7 @@ impl Node {
         let envelope = Envelope::parse(&sealed.bytes).map_err(|_| StoreError::Corrupt)?;
         self.count_use(&envelope)?;
         let born = now.steady - sealed.age_ms as i64;
-        let row = self.keep(&envelope, sealed.id, Standing::Own, born, message, None)?;
+        let row = self.keep(&envelope, sealed.id, Standing::Own, born, Origin::own(message))?;
         self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
         self.offer(&sealed.id, None)
     }
@@ -181,7 +182,7 @@ impl Node {
         Ok(())
     }
 
-    /// The neighbour on `link` has stored own mail.
+    /// The neighbour on `link` has stored what it was sent.
     pub(super) fn taken(
         &mut self,
         now: Moment,
@@ -190,12 +191,20 @@ impl Node {
     ) -> Result<(), StoreError> {
         for head in heads {
             let Some(session) = self.links.get_mut(&link) else { break };
-            let (Some(message), Some(neighbour)) =
+            let (Some(row), Some(neighbour)) =
                 (session.in_flight.remove(head), session.noise.neighbour())
             else {
                 continue;
             };
             let contact = session.contact;
+            let handed = self.store.envelope_at(row)?.filter(|handed| handed.id.head() == *head);
+            let Some(handed) = handed else { continue };
+            let generation = handed.generation.saturating_add(1);
+            self.store.set_generation(row, generation)?;
+            if let Some(piece) = handed.fragment {
+                self.holdings.set_generation(piece, generation);
+            }
+            let Some(message) = handed.message else { continue };
             let Some(row) = self.store.message(message)? else { continue };
             let is_recipient = contact == Some(row.contact);
             let state = if is_recipient { State::Handed } else { State::Carried };

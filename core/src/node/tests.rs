@@ -6,6 +6,7 @@ use crate::envelope::{
     AckProof, Body, Envelope, Letter, Postmark, Priority, Sealed, TagMode, Work, seal,
 };
 use crate::identity::{Suite, TargetSecret};
+use crate::link::frame::Passage;
 use crate::link::frame::{Frame, Hello};
 use crate::link::{CloseReason, CostClass, LinkInfo, Noise, Role};
 use crate::store::Proof;
@@ -143,7 +144,11 @@ impl Scene {
     }
 
     fn push(&mut self, age_s: u32, bytes: &[u8]) {
-        self.say(&Frame::Envelope { age_s, total_bytes: bytes.len() as u32, first: bytes });
+        self.say(&Frame::Envelope {
+            passage: Passage { age_s, generation: 1 },
+            total_bytes: bytes.len() as u32,
+            first: bytes,
+        });
     }
 }
 

@@ -412,6 +412,7 @@ mod tests {
     use crate::chat::{ContactError, Relation};
     use crate::envelope::{Body, Envelope, Priority};
     use crate::link::LinkId;
+    use crate::link::frame::Passage;
     use crate::node::tests::simulated;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -428,7 +429,7 @@ mod tests {
         for carried in from.store.carried(100).unwrap() {
             let bytes = from.store.envelope_bytes(carried.row).unwrap().unwrap();
             let now = to.begin(NOW, Durability::Process).unwrap();
-            assert!(to.accept(now, LinkId(0), 0, &bytes).is_ok());
+            assert!(to.accept(now, LinkId(0), Passage::default(), &bytes).is_ok());
             to.commit().unwrap();
         }
     }

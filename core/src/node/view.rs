@@ -143,7 +143,9 @@ impl Node {
     pub fn carried(&self, limit: u32) -> Result<Vec<CarriedEnvelope>, StoreError> {
         let mut seen = Vec::new();
         for carried in self.store.carried(limit)? {
-            let Some(bytes) = self.store.envelope_bytes(carried.row)? else { continue };
+            let Some(mut bytes) = self.store.envelope_bytes(carried.row)? else { continue };
+            // Of own fragments there is the header alone, which is all that shows here.
+            bytes.resize(carried.size_bytes, 0);
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             seen.push(CarriedEnvelope {
                 id: carried.id,
@@ -173,8 +175,8 @@ impl Node {
     ///
     /// # Errors
     /// A [`StoreError`] is final.
-    pub fn envelope(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn envelope(&mut self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, StoreError> {
         let carried = self.store.envelope(id)?;
-        carried.map_or(Ok(None), |carried| self.store.envelope_bytes(carried.row))
+        carried.map_or(Ok(None), |carried| self.bytes_of(&carried))
     }
 }

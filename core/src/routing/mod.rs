@@ -1,11 +1,45 @@
-//! What goes to whom, in which order, and what makes room.
+//! What goes to whom, in which order, and what makes room: see docs/routing.md.
 //!
-//! The policy is epidemic with acknowledgements as vaccine: every neighbour is offered everything
-//! that it lacks.
+//! Everything here is pure; the node keeps the evidence.
+
+mod neighbours;
+mod utility;
+
+pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
+pub(crate) use utility::{AckAges, Copy, Outlook, Worth};
 
 use crate::chat::ContactId;
 use crate::store::{Carried, EnvelopeRow, SteadyMs};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+
+/// How a node passes on what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Router {
+    /// Footpost's own: copies by halves, as many as age and acknowledgements call for.
+    #[default]
+    Carry,
+    /// To its recipient, and to nobody else.
+    Direct,
+    /// Everything to everybody (Vahdat and Becker, 2000), with acknowledgements as vaccine.
+    Epidemic,
+    /// Binary Spray and Wait (Spyropoulos and others, 2005): at most this many copies, rounded up to
+    /// a power of two.
+    Spray(u32),
+}
+
+impl Router {
+    /// How often a copy may be halved before nobody but its recipient gets another.
+    pub(crate) fn max_generation(self) -> Option<u8> {
+        match self {
+            Self::Carry => None,
+            Self::Direct => Some(0),
+            Self::Epidemic => Some(u8::MAX),
+            Self::Spray(copies) => Some(copies.max(1).next_power_of_two().ilog2() as u8),
+        }
+    }
+}
 
 /// The place of an envelope in one link's queue: the least goes first.
 ///
@@ -23,6 +57,7 @@ pub(crate) struct TransferOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     Letter {
+        generation: u8,
         born: Reverse<SteadyMs>,
     },
     /// As they were asked for.
@@ -34,10 +69,11 @@ enum Turn {
 impl TransferOrder {
     /// `neighbour` is the contact that the link is proven to lead to.
     pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>) -> Self {
+        let (generation, born) = (envelope.generation, Reverse(envelope.born));
         Self {
             is_for_others: !is_direct(envelope, neighbour),
             priority: Reverse(envelope.priority as u8),
-            turn: Turn::Letter { born: Reverse(envelope.born) },
+            turn: Turn::Letter { generation, born },
             row: envelope.row,
         }
     }
@@ -57,17 +93,18 @@ impl TransferOrder {
     }
 }
 
-/// How many symbols a block of so many gets on top, against those that are lost with their carriers.
-pub(crate) fn repair_symbols(symbols: u32) -> u32 {
-    symbols / 8 + 2
+/// How many symbols a block of so many gets on top, against those that are lost with their carriers
+/// or never get through: as many again; of small bodies, where one carrier takes all, and of
+/// large ones, where each costs a share of a postmark, fewer.
+pub(crate) fn repair_symbols(symbols: u32, blocks: u32) -> u32 {
+    match (symbols, blocks) {
+        (..=8, _) => 2,
+        (_, 1) => symbols,
+        _ => symbols / 4 + 2,
+    }
 }
 
 /// Whether the neighbour is whom the envelope is for, as far as this node can know: of its own mail.
 pub(crate) fn is_direct(envelope: &Carried, neighbour: Option<ContactId>) -> bool {
     neighbour.is_some() && envelope.recipient == neighbour
-}
-
-/// Whether `new` may push `old` out: only if it is more urgent, or as urgent and longer to live.
-pub(crate) fn may_replace(new: (u8, SteadyMs), old: &Carried) -> bool {
-    new > (old.priority as u8, old.expires)
 }

@@ -5,7 +5,7 @@ use crate::chat::MessageId;
 use crate::envelope::{BodyMark, BodySecret, Layout, Manifest, Priority, Release};
 use rand_core::CryptoRng;
 use rusqlite::{OptionalExtension, Row, params};
-use zeroize::Zeroizing;
+use std::ops::Range;
 
 /// The machinery behind a message's attachment.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Attachment {
     pub(crate) arrived: u32,
     /// Of a received one: blocks that are not put together yet.
     pub(crate) blocks_left: u32,
+    /// Of an own one: fragments that are sealed.
+    pub(crate) sealed: u32,
 }
 
 /// A received body that is whole, and whose end may show now.
@@ -29,7 +31,7 @@ pub(crate) struct Whole {
 }
 
 const COLUMNS: &str =
-    "SELECT message, secret, size_bytes, symbol_bytes, priority, arrived, blocks_left
+    "SELECT message, secret, size_bytes, symbol_bytes, priority, arrived, blocks_left, sealed
      FROM attachments";
 
 impl Store {
@@ -44,8 +46,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let wrapped = self.wrap(manifest.secret.as_bytes(), place(message), rng);
         let sql = "INSERT INTO attachments
-                 (message, mark, secret, size_bytes, symbol_bytes, priority, blocks_left, ends_steady)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+                 (message, mark, secret, size_bytes, symbol_bytes, priority, blocks_left, ends_steady,
+                  is_sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8 IS NOT NULL) ON CONFLICT DO NOTHING";
         let inserted = self.connection.prepare_cached(sql)?.execute(params![
             message.0,
             manifest.secret.mark().0,
@@ -94,6 +97,7 @@ impl Store {
             priority: Priority::from_byte(row.get(4)?).map_err(|_| StoreError::Corrupt)?,
             arrived: row.get(5)?,
             blocks_left: row.get(6)?,
+            sealed: row.get(7)?,
         })
     }
 
@@ -123,9 +127,12 @@ impl Store {
         let sql = "UPDATE attachments SET secret = NULL, release = NULL, release_steady = NULL, ends_steady = NULL
              WHERE message = ?1";
         self.connection.prepare_cached(sql)?.execute([message.0])?;
-        self.connection
-            .prepare_cached("DELETE FROM attachment_symbols WHERE message = ?1")?
-            .execute([message.0])?;
+        let sql = "DELETE FROM attachment_symbols WHERE message = ?1";
+        self.connection.prepare_cached(sql)?.execute([message.0])?;
+        // What was sent from here is where it came from.
+        let sql = "DELETE FROM attachment_blocks WHERE message = ?1
+             AND message IN (SELECT id FROM messages WHERE outgoing)";
+        self.connection.prepare_cached(sql)?.execute([message.0])?;
         self.scrub();
         Ok(())
     }
@@ -158,38 +165,51 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// An own symbol that waits for a postmark, the earliest number first.
-    pub(crate) fn waiting_symbol(
+    /// How many fragments of an own attachment are sealed.
+    pub(crate) fn set_sealed_fragments(
         &self,
         message: MessageId,
-    ) -> Result<Option<(u32, u32, Zeroizing<Vec<u8>>)>, StoreError> {
-        let sql = "SELECT block, symbol, bytes FROM attachment_symbols WHERE message = ?1
-             ORDER BY block, symbol LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let symbol = statement.query_row([message.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2).map(Zeroizing::new)?))
-        });
-        Ok(symbol.optional()?)
-    }
-
-    pub(crate) fn delete_symbol(
-        &self,
-        message: MessageId,
-        (block, symbol): (u32, u32),
+        count: u32,
+        is_all: bool,
     ) -> Result<(), StoreError> {
-        let sql =
-            "DELETE FROM attachment_symbols WHERE message = ?1 AND block = ?2 AND symbol = ?3";
-        self.connection.prepare_cached(sql)?.execute((message.0, block, symbol))?;
+        let sql = "UPDATE attachments SET sealed = ?2, is_sealed = ?3 WHERE message = ?1";
+        self.connection.prepare_cached(sql)?.execute((message.0, count, is_all))?;
         Ok(())
     }
 
-    /// Own messages of whose attachments some symbols wait for a postmark, the oldest first.
+    /// Own messages of whose attachments some fragments wait for a postmark, the oldest first.
     pub(crate) fn unsealed_attachments(&self) -> Result<Vec<MessageId>, StoreError> {
-        let sql = "SELECT DISTINCT message FROM attachment_symbols
-             WHERE message IN (SELECT id FROM messages WHERE outgoing) ORDER BY message";
+        let sql = "SELECT message FROM attachments
+             WHERE NOT is_sealed AND secret IS NOT NULL ORDER BY message";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| row.get(0).map(MessageId))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A block of an own attachment.
+    pub(crate) fn insert_own_block(
+        &self,
+        message: MessageId,
+        block: u32,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO attachment_blocks VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(sql)?.execute((message.0, block, bytes))?;
+        Ok(())
+    }
+
+    /// Some of a block, less where it ends.
+    pub(crate) fn block_range(
+        &self,
+        message: MessageId,
+        block: u32,
+        range: Range<usize>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT substr(bytes, ?3, ?4) FROM attachment_blocks
+             WHERE message = ?1 AND block = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let place = (message.0, block, range.start as i64 + 1, range.len() as i64);
+        Ok(statement.query_row(place, |row| row.get(0)).optional()?)
     }
 
     /// A block is whole: its symbols go. Says how many blocks are left.

@@ -133,7 +133,8 @@ impl Store {
     /// Whether anything of an own message is still on board.
     pub(crate) fn is_under_way(&self, message: MessageId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM envelopes WHERE message = ?1)
-             OR EXISTS (SELECT 1 FROM attachment_symbols WHERE message = ?1)";
+             OR EXISTS (SELECT 1 FROM attachments
+                 WHERE message = ?1 AND NOT is_sealed AND secret IS NOT NULL)";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([message.0], |row| row.get(0))?)
     }

@@ -4,7 +4,7 @@ use super::tombstones::{Proof, proof};
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId};
 use crate::envelope::{AckProof, BodyKey, Commitment, EnvelopeId, Fragment, FragmentAck, Priority};
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, params};
 
 /// Whose envelope it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,11 @@ pub(crate) struct NewEnvelope<'a> {
     /// What it is charged to; none of own ones.
     pub(crate) postmark: Option<PostmarkRow>,
     pub(crate) fragment: Option<Fragment>,
+    pub(crate) generation: u8,
+    pub(crate) taken: SteadyMs,
     pub(crate) bytes: &'a [u8],
+    /// What is kept in place of the bytes, if these can be made again.
+    pub(crate) husk: Option<Vec<u8>>,
 }
 
 /// All but the bytes.
@@ -51,28 +55,25 @@ pub(crate) struct Carried {
     pub(crate) postmark: Option<PostmarkRow>,
     /// Of a fragment: its body, and its number there.
     pub(crate) fragment: Option<(BodyKey, u32)>,
-}
-
-/// What a link needs to send one.
-pub(crate) struct Outgoing {
-    pub(crate) id: EnvelopeId,
-    pub(crate) message: Option<MessageId>,
-    pub(crate) born: SteadyMs,
-    pub(crate) bytes: Vec<u8>,
+    /// How often this copy was halved.
+    pub(crate) generation: u8,
+    /// When this node got it.
+    pub(crate) taken: SteadyMs,
 }
 
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
-     recipient, size_bytes, postmark, body, number FROM envelopes";
+     recipient, size_bytes, postmark, body, number, generation, taken_steady FROM envelopes";
 
 impl Store {
     pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO envelopes (id, commitment_head, standing, priority, born_steady,
-                     expires_steady, message, recipient, size_bytes, bytes, postmark, body, number)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     expires_steady, message, recipient, size_bytes, postmark, body, number,
+                     generation, taken_steady)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
-            .execute((
+            .execute(params![
                 &new.id.0,
                 commitment_head(&new.commitment),
                 new.standing as u8,
@@ -82,12 +83,17 @@ impl Store {
                 new.message.map(|(message, _)| message.0),
                 new.message.map(|(_, recipient)| recipient.0),
                 new.bytes.len() as i64,
-                new.bytes,
                 new.postmark.map(|postmark| postmark.0),
                 new.fragment.map(|fragment| fragment.body.0),
                 new.fragment.map(|fragment| fragment.number),
-            ))?;
-        Ok(EnvelopeRow(self.connection.last_insert_rowid()))
+                new.generation,
+                new.taken,
+            ])?;
+        let row = self.connection.last_insert_rowid();
+        let sql = "INSERT INTO contents VALUES (?1, ?2)";
+        let kept = new.husk.as_deref().unwrap_or(new.bytes);
+        self.connection.prepare_cached(sql)?.execute((row, kept))?;
+        Ok(EnvelopeRow(row))
     }
 
     pub(crate) fn envelope(&self, id: &EnvelopeId) -> Result<Option<Carried>, StoreError> {
@@ -115,26 +121,9 @@ impl Store {
     }
 
     pub(crate) fn envelope_bytes(&self, row: EnvelopeRow) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT bytes FROM envelopes WHERE row = ?1";
+        let sql = "SELECT bytes FROM contents WHERE envelope = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([row.0], |row| row.get(0)).optional()?)
-    }
-
-    pub(crate) fn envelope_to_send(
-        &self,
-        row: EnvelopeRow,
-    ) -> Result<Option<Outgoing>, StoreError> {
-        let sql = "SELECT id, message, born_steady, bytes FROM envelopes WHERE row = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let outgoing = statement.query_row([row.0], |row| {
-            Ok(Outgoing {
-                id: EnvelopeId(fixed(row, 0)?),
-                message: row.get::<_, Option<i64>>(1)?.map(MessageId),
-                born: row.get(2)?,
-                bytes: row.get(3)?,
-            })
-        });
-        Ok(outgoing.optional()?)
     }
 
     /// Of letters: fragments are reconciled by body.
@@ -166,12 +155,36 @@ impl Store {
         Ok((count.unsigned_abs(), bytes.unsigned_abs()))
     }
 
-    /// The envelope of others that would make room first: the least urgent, and among these the one
-    /// that expires soonest.
-    pub(crate) fn least_useful_envelope(&self) -> Result<Option<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY priority, expires_steady LIMIT 1");
+    /// All envelopes of others.
+    pub(crate) fn foreign(&self) -> Result<Vec<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY row");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_row([], carried).optional()?)
+        let rows = statement.query_map([], carried)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(crate) fn envelope_at(&self, row: EnvelopeRow) -> Result<Option<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE row = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([row.0], carried).optional()?)
+    }
+
+    /// What is there, if it is others'.
+    pub(crate) fn foreign_at(&self, row: EnvelopeRow) -> Result<Option<Carried>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE row = ?1 AND standing = 0");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([row.0], carried).optional()?)
+    }
+
+    /// A copy was handed over: two halves are left.
+    pub(crate) fn set_generation(
+        &self,
+        row: EnvelopeRow,
+        generation: u8,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE envelopes SET generation = ?2 WHERE row = ?1";
+        self.connection.prepare_cached(sql)?.execute((row.0, generation))?;
+        Ok(())
     }
 
     pub(crate) fn expired_envelopes(&self, now: SteadyMs) -> Result<Vec<Carried>, StoreError> {
@@ -220,9 +233,9 @@ impl Store {
         let sql = format!(
             "{COLUMNS} JOIN pending_acks ON envelope = row WHERE release_steady <= ?1 ORDER BY row"
         )
-        .replace("postmark, body, number", "postmark, body, number, pending_acks.proof");
+        .replace("taken_steady FROM", "taken_steady, pending_acks.proof FROM");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, 12)?)))?;
+        let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, 14)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -268,5 +281,7 @@ pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
             Some(body) => Some((BodyKey(body), row.get(11)?)),
             None => None,
         },
+        generation: row.get(12)?,
+        taken: row.get(13)?,
     })
 }

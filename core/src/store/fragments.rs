@@ -92,10 +92,7 @@ impl Store {
     }
 }
 
-/// The first and the last key that a body of this mark may have.
 fn bodies_of(mark: BodyMark) -> ([u8; 24], [u8; 24]) {
-    let (mut low, mut high) = ([0; 24], [0xff; 24]);
-    low[..16].copy_from_slice(&mark.0);
-    high[..16].copy_from_slice(&mark.0);
-    (low, high)
+    let [first, last] = mark.bodies();
+    (first.0, last.0)
 }

@@ -8,6 +8,7 @@ mod devices;
 mod envelopes;
 mod fragments;
 mod messages;
+mod neighbours;
 mod own;
 mod postmarks;
 mod relations;

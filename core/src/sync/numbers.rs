@@ -109,6 +109,13 @@ impl Numbers {
         }
     }
 
+    /// What [`Numbers::encode`] will write.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out.len()
+    }
+
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let first = reader.bounded(MAX_FRAGMENTS as usize - 1, WHAT)? as u32;
         let form = reader.u8(WHAT)?;

@@ -24,6 +24,6 @@ mod world;
 pub use input::InputError;
 pub use report::{ControlBytes, Cost, CryptoOperations, Figures, Report};
 pub use scenario::{Contact, Message, Scenario};
-pub use settings::{Router, Settings};
-pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate};
+pub use settings::Settings;
+pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate, parse_router};
 pub use world::{SimError, simulate};

@@ -1,7 +1,7 @@
 //! What a run may vary.
 
+use footpost_core::Router;
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 
 /// How a scenario is replayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,30 +35,11 @@ impl Default for Settings {
             buffer_bytes: 50_000_000,
             fragment_bytes: 8 * 1024,
             lifetime_s: 300 * 60,
-            router: Router::Epidemic,
+            router: Router::Carry,
             nodes_drop: 0.0,
             nodes_out: 0.0,
             clock_error_s: 0,
             seed: 1,
-        }
-    }
-}
-
-/// How nodes choose what to offer to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Router {
-    /// Everything to everybody, with acknowledgements as vaccine: what the engine does.
-    Epidemic,
-}
-
-impl FromStr for Router {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "epidemic" => Ok(Self::Epidemic),
-            _ => Err(format!("there is no router “{name}”: epidemic is the one there is")),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Quantities as people write them: a number and its unit, nothing guessed.
+//! Settings as people write them: a number and its unit, a name; nothing guessed.
+
+use footpost_core::Router;
 
 const BYTES: [(&str, f64); 7] = [
     ("B", 1.0),
@@ -51,6 +53,22 @@ pub fn parse_fraction(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| format!("“{text}” is no share: write a number from 0 to 1, such as 0.3"))
 }
 
+/// A router by its name: `carry`, `direct`, `epidemic`, or `spray:6`, with at most so many copies.
+///
+/// # Errors
+/// A sentence for people.
+pub fn parse_router(text: &str) -> Result<Router, String> {
+    let spray = |copies: &str| copies.parse().ok().filter(|copies| *copies > 0).map(Router::Spray);
+    let router = match (text, text.split_once(':')) {
+        ("carry", _) => Some(Router::Carry),
+        ("direct", _) => Some(Router::Direct),
+        ("epidemic", _) => Some(Router::Epidemic),
+        (_, Some(("spray", copies))) => spray(copies),
+        _ => None,
+    };
+    router.ok_or_else(|| format!("there is no router “{text}”: carry, direct, epidemic, spray:6"))
+}
+
 fn quantity(text: &str, units: &[(&str, f64)]) -> Option<u64> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
@@ -81,6 +99,8 @@ mod tests {
         assert_eq!(parse_duration_s("300min"), Ok(18_000));
         assert_eq!(parse_duration_s("1.5d"), Ok(129_600));
         assert_eq!(parse_fraction("0.3"), Ok(0.3));
+        assert_eq!(parse_router("carry"), Ok(Router::Carry));
+        assert_eq!(parse_router("spray:6"), Ok(Router::Spray(6)));
     }
 
     #[test]
@@ -94,6 +114,9 @@ mod tests {
         }
         for bad in ["300", "300m", "5 minutes", "0.1s", "-1h"] {
             assert!(parse_duration_s(bad).unwrap_err().contains("is no length"), "{bad}");
+        }
+        for bad in ["", "spray", "spray:0", "spray:x", "carry:1", "Carry", "pigeon"] {
+            assert!(parse_router(bad).unwrap_err().contains("no router"), "{bad}");
         }
         for bad in ["", "1.1", "-0.1", "30%", "nan", "1e-1"] {
             assert!(parse_fraction(bad).unwrap_err().contains("is no share"), "{bad}");

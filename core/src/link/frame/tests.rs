@@ -56,7 +56,7 @@ proptest! {
         check(&Frame::Sync(&bytes));
         check(&Frame::EnvelopePart { bytes: &bytes });
         let total_bytes = bytes.len() as u32 + more;
-        check(&Frame::Envelope { age_s, total_bytes, first: &bytes });
+        check(&Frame::Envelope { passage: Passage { age_s, generation: 3 }, total_bytes, first: &bytes });
     }
 
     #[test]
@@ -173,7 +173,10 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
         "proof" => Frame::Proof { mac: hex(&frame["mac"]).try_into().unwrap() },
         "sync" => Frame::Sync(bytes),
         "envelope" => Frame::Envelope {
-            age_s: number("age_s") as u32,
+            passage: Passage {
+                age_s: number("age_s") as u32,
+                generation: number("generation") as u8,
+            },
             total_bytes: number("total_bytes") as u32,
             first: bytes,
         },

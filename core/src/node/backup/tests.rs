@@ -5,6 +5,7 @@ use super::*;
 use crate::chat::{ContactId, SendError, State};
 use crate::envelope::Body;
 use crate::link::LinkId;
+use crate::link::frame::Passage;
 use crate::node::tests::simulated;
 use crate::store::Proof;
 use crate::time::DAY_MS;
@@ -54,7 +55,7 @@ fn carry(now: Timestamp, from: &mut Node, to: &mut Node) {
     let moment = to.begin(now, Durability::Process).unwrap();
     for carried in on_board {
         let bytes = from.store.envelope_bytes(carried.row).unwrap().unwrap();
-        assert!(to.accept(moment, NO_LINK, 0, &bytes).is_ok());
+        assert!(to.accept(moment, NO_LINK, Passage::default(), &bytes).is_ok());
     }
     let acks = to.store.due_acks(i64::MAX).unwrap();
     to.commit().unwrap();

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::envelope::{AckProof, Letter, Priority, Sealed, TagMode, seal};
 use crate::identity::{IdentityKey, Suite, TargetSecret};
 use crate::link::LinkId;
+use crate::link::frame::Passage;
 use crate::store::StorePath;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -90,7 +91,7 @@ impl Stranger {
 #[expect(clippy::unwrap_in_result, reason = "the result is the neighbour's, not the store's")]
 fn bring(node: &mut Node, now: Timestamp, sealed: &Sealed) -> Result<bool, Violation> {
     let at = node.begin(now, Durability::Process).unwrap();
-    let result = node.accept(at, NO_LINK, 0, &sealed.bytes);
+    let result = node.accept(at, NO_LINK, Passage::default(), &sealed.bytes);
     node.commit().unwrap();
     match result {
         Ok(()) => Ok(node.store.envelope(&sealed.id).unwrap().is_some()),
@@ -214,7 +215,7 @@ fn a_flood_does_not_keep_out_ones_own_mail() {
     assert_eq!(carried.message, Some(message));
     let bytes = alice.store.envelope_bytes(carried.row).unwrap().unwrap();
     let at = bob.begin(NOW, Durability::Process).unwrap();
-    assert!(bob.accept(at, NO_LINK, 0, &bytes).is_ok());
+    assert!(bob.accept(at, NO_LINK, Passage::default(), &bytes).is_ok());
     bob.commit().unwrap();
     assert_eq!(bob.messages(None, None, 10).unwrap().len(), 1);
 }

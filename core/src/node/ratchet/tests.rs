@@ -3,6 +3,7 @@
 use super::*;
 use crate::chat::State;
 use crate::link::LinkId;
+use crate::link::frame::Passage;
 use crate::store::{Durability, Proof, StorePath};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -65,7 +66,7 @@ impl Talk {
         let Recorded { to, bytes, .. } = self.wire[index].clone();
         let node = &mut self.nodes[to];
         let now = node.begin(self.now, Durability::Process).unwrap();
-        assert!(node.accept(now, NO_LINK, 0, &bytes).is_ok());
+        assert!(node.accept(now, NO_LINK, Passage::default(), &bytes).is_ok());
         let acks = node.store.due_acks(i64::MAX).unwrap();
         node.commit().unwrap();
         let writer = &mut self.nodes[1 - to];

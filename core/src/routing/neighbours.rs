@@ -1,0 +1,181 @@
+//! Whom this node meets: its own evidence, and nobody's word.
+
+use crate::chat::ContactId;
+use crate::store::SteadyMs;
+use crate::time::DAY_MS;
+use std::collections::BTreeMap;
+
+/// Neighbours remembered: beyond, those not met for longest are forgotten.
+const MAX_NEIGHBOURS: usize = 4096;
+/// None is remembered for longer.
+const MAX_AGE_MS: i64 = 30 * DAY_MS as i64;
+/// Who brings so many times the news of others is a bringer, once there is any evidence.
+const BRINGER_SHARE: f64 = 1.5;
+const BRINGER_EVIDENCE: u32 = 4;
+
+/// By what a neighbour is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NeighbourId {
+    /// A contact, for ever.
+    Contact(ContactId),
+    /// The key of a link: a stranger's for a day.
+    Key([u8; 32]),
+}
+
+/// What is known of one neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Acquaintance {
+    pub(crate) met: SteadyMs,
+    pub(crate) meetings: u32,
+    /// Mail that was first heard of from them.
+    pub(crate) brought: u32,
+}
+
+/// All of them, and sums that are asked for often.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours {
+    known: BTreeMap<NeighbourId, Acquaintance>,
+    brought: u32,
+    /// Meetings by time of the last one, summed up: at each time, so many meetings were with
+    /// neighbours last met before it.
+    met_before: Vec<(SteadyMs, f64)>,
+    once: f64,
+}
+
+impl Neighbours {
+    pub(crate) fn load(known: BTreeMap<NeighbourId, Acquaintance>) -> Self {
+        let brought = known.values().map(|known| known.brought).sum();
+        let mut neighbours = Self { known, brought, ..Self::default() };
+        neighbours.sum_up();
+        neighbours
+    }
+
+    pub(crate) fn get(&self, id: &NeighbourId) -> Option<&Acquaintance> {
+        self.known.get(id)
+    }
+
+    /// A meeting begins. Says who is forgotten for it.
+    pub(crate) fn meet(&mut self, id: NeighbourId, now: SteadyMs) -> Vec<NeighbourId> {
+        let known =
+            self.known.entry(id).or_insert(Acquaintance { met: now, meetings: 0, brought: 0 });
+        known.met = now;
+        known.meetings += 1;
+        let mut forgotten: Vec<NeighbourId> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.met < now - MAX_AGE_MS)
+            .map(|(id, _)| *id)
+            .collect();
+        if self.known.len() - forgotten.len() > MAX_NEIGHBOURS {
+            forgotten
+                .extend(self.known.iter().min_by_key(|(_, known)| known.met).map(|(id, _)| *id));
+        }
+        for id in &forgotten {
+            if let Some(gone) = self.known.remove(id) {
+                self.brought -= gone.brought;
+            }
+        }
+        self.sum_up();
+        forgotten
+    }
+
+    /// It turns out whose key this is: what is known of it is known of them.
+    pub(crate) fn identify(&mut self, key: NeighbourId, contact: NeighbourId) {
+        let Some(seen) = self.known.remove(&key) else { return };
+        let known = self.known.entry(contact).or_insert(Acquaintance {
+            met: seen.met,
+            meetings: 0,
+            brought: 0,
+        });
+        known.met = known.met.max(seen.met);
+        known.meetings += seen.meetings;
+        known.brought += seen.brought;
+        self.sum_up();
+    }
+
+    /// The neighbour is the first to have told of something.
+    pub(crate) fn count_brought(&mut self, id: &NeighbourId) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.brought += 1;
+            self.brought += 1;
+        }
+    }
+
+    /// Whether the neighbour brings more news than most.
+    pub(crate) fn is_bringer(&self, id: &NeighbourId) -> bool {
+        let Some(known) = self.known.get(id).filter(|_| self.brought > BRINGER_EVIDENCE) else {
+            return false;
+        };
+        let mean = f64::from(self.brought) / self.known.len() as f64;
+        f64::from(known.brought) >= BRINGER_SHARE * mean
+    }
+
+    /// The share of this node's meetings that are with neighbours not met since `taken`: what has
+    /// been shown to everybody it meets is worth little here. Who was met once stands for all
+    /// who were not met yet.
+    pub(crate) fn novelty(&self, taken: SteadyMs) -> f64 {
+        let all = self.met_before.last().map_or(0.0, |(_, sum)| *sum);
+        let at = self.met_before.partition_point(|(met, _)| *met < taken);
+        let before = at.checked_sub(1).and_then(|at| self.met_before.get(at));
+        (before.map_or(0.0, |(_, sum)| *sum) + 1.0 + self.once) / (all + 1.0 + self.once)
+    }
+
+    fn sum_up(&mut self) {
+        let mut met: Vec<(SteadyMs, f64)> =
+            self.known.values().map(|known| (known.met, f64::from(known.meetings))).collect();
+        met.sort_by_key(|(met, _)| *met);
+        self.once = met.iter().filter(|(_, meetings)| *meetings < 1.5).count() as f64;
+        let mut sum = 0.0;
+        for (_, meetings) in &mut met {
+            sum += *meetings;
+            *meetings = sum;
+        }
+        self.met_before = met;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(of: u8) -> NeighbourId {
+        NeighbourId::Key([of; 32])
+    }
+
+    #[test]
+    fn what_all_have_seen_is_no_news() {
+        let mut neighbours = Neighbours::default();
+        for now in 0..50 {
+            neighbours.meet(id((now % 5) as u8), now);
+        }
+        assert!(neighbours.novelty(100) > 0.99, "nobody was met since");
+        assert!(neighbours.novelty(0) < 0.05, "all were");
+        assert!((neighbours.novelty(48) - 0.6).abs() < 0.1, "three of five");
+    }
+
+    #[test]
+    fn bringers_stand_out() {
+        let mut neighbours = Neighbours::default();
+        for of in 0..4 {
+            neighbours.meet(id(of), 0);
+        }
+        for _ in 0..5 {
+            neighbours.count_brought(&id(1));
+        }
+        assert!(neighbours.is_bringer(&id(1)) && !neighbours.is_bringer(&id(0)));
+        assert!(!neighbours.is_bringer(&id(9)), "unknown");
+    }
+
+    #[test]
+    fn memory_has_bounds() {
+        let mut neighbours = Neighbours::default();
+        for now in 0..(MAX_NEIGHBOURS as i64 + 10) {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&now.to_be_bytes());
+            neighbours.meet(NeighbourId::Key(key), now);
+        }
+        assert_eq!(neighbours.known.len(), MAX_NEIGHBOURS);
+        let forgotten = neighbours.meet(id(1), 2 * MAX_AGE_MS);
+        assert_eq!(forgotten.len(), MAX_NEIGHBOURS);
+    }
+}

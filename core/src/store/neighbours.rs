@@ -1,0 +1,70 @@
+//! Whom this node meets, and when acknowledgements come by.
+
+use super::{Store, StoreError};
+use crate::chat::ContactId;
+use crate::routing::{AckAges, Acquaintance, NeighbourId};
+use std::collections::BTreeMap;
+
+impl Store {
+    pub(crate) fn neighbours(&self) -> Result<BTreeMap<NeighbourId, Acquaintance>, StoreError> {
+        let sql = "SELECT id, met_steady, meetings, brought FROM neighbours";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let (met, meetings, brought) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((row.get::<_, Vec<u8>>(0)?, Acquaintance { met, meetings, brought }))
+        })?;
+        let mut neighbours = BTreeMap::new();
+        for row in rows {
+            let (id, known) = row?;
+            neighbours.insert(decode(&id).ok_or(StoreError::Corrupt)?, known);
+        }
+        Ok(neighbours)
+    }
+
+    pub(crate) fn set_neighbour(
+        &self,
+        id: &NeighbourId,
+        known: &Acquaintance,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO neighbours VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
+             SET met_steady = ?2, meetings = ?3, brought = ?4";
+        let row = (encode(id), known.met, known.meetings, known.brought);
+        self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_neighbour(&self, id: &NeighbourId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM neighbours WHERE id = ?1";
+        self.connection.prepare_cached(sql)?.execute([encode(id)])?;
+        Ok(())
+    }
+
+    pub(crate) fn ack_ages(&self) -> Result<AckAges, StoreError> {
+        let sql = "SELECT sum_ms, count FROM ack_ages";
+        let ages = self
+            .connection
+            .query_row(sql, [], |row| Ok(AckAges { sum_ms: row.get(0)?, count: row.get(1)? }))?;
+        Ok(ages)
+    }
+
+    pub(crate) fn set_ack_ages(&self, ages: AckAges) -> Result<(), StoreError> {
+        let sql = "UPDATE ack_ages SET sum_ms = ?1, count = ?2";
+        self.connection.prepare_cached(sql)?.execute((ages.sum_ms, ages.count))?;
+        Ok(())
+    }
+}
+
+fn encode(id: &NeighbourId) -> Vec<u8> {
+    match id {
+        NeighbourId::Contact(contact) => [&[0][..], &contact.0.to_be_bytes()].concat(),
+        NeighbourId::Key(key) => [&[1][..], key].concat(),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<NeighbourId> {
+    match bytes.split_first()? {
+        (0, id) => Some(NeighbourId::Contact(ContactId(i64::from_be_bytes(id.try_into().ok()?)))),
+        (1, key) => Some(NeighbourId::Key(key.try_into().ok()?)),
+        _ => None,
+    }
+}
