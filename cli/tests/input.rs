@@ -211,7 +211,7 @@ fn a_simulation_names_what_is_wrong_and_where() {
     let report: serde_json::Value =
         serde_json::from_slice(&sim(&["--json", "--seed", "7"]).stdout).unwrap();
     assert_eq!((&report["created"], &report["delivered"]), (&1.into(), &1.into()));
-    assert_eq!((&report["seed"], &report["settings"]["router"]), (&7.into(), &"epidemic".into()));
+    assert_eq!((&report["seed"], &report["settings"]["router"]), (&7.into(), &"carry".into()));
     assert!(String::from_utf8(sim(&[]).stdout).unwrap().contains("1 of 1 messages: 1.000"));
 
     let bad = file("bad", "50 60 1 2\n55 65 2 1\n");

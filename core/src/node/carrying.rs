@@ -101,6 +101,7 @@ impl Node {
             {
                 node.leaving.order.pop();
                 node.remove_envelope(&envelope)?;
+                node.turnover.evicted += 1;
             }
             Ok(())
         })

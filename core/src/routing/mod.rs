@@ -137,3 +137,18 @@ pub(crate) fn is_direct(envelope: &Carried, neighbour: Option<ContactId>) -> boo
 fn is_sos(envelope: &Carried) -> bool {
     envelope.standing == Standing::Bulletin && envelope.priority == Priority::Urgent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routers_have_names() {
+        assert_eq!("carry".parse(), Ok(Router::Carry));
+        assert_eq!("spray:6".parse(), Ok(Router::Spray(6)));
+        assert_eq!(Router::Spray(6).max_generation(), Some(3));
+        for bad in ["", "Carry", "spray", "spray:", "spray:0", "spray:-1", "maxprop"] {
+            assert_eq!(bad.parse::<Router>(), Err(UnknownRouter), "{bad}");
+        }
+    }
+}

@@ -77,7 +77,8 @@ impl Outlook<'_> {
             Router::Carry => {
                 let tau_ms = self.tau_ms(copy);
                 let left_ms = (copy.expires - self.now).max(0) as f64;
-                let halved = (f64::from(copy.generation) - self.age_ms(copy) / tau_ms).max(0.0);
+                let leaked = self.age_ms(copy) / tau_ms + small(copy);
+                let halved = (f64::from(copy.generation) - leaked).max(0.0);
                 (-halved).exp2()
                     * self.neighbours.novelty(copy.taken)
                     * (1.0 - (-left_ms / tau_ms).exp())
@@ -94,8 +95,7 @@ impl Outlook<'_> {
             return copy.generation < max;
         }
         let bonus = if is_bringer { BRINGER_BONUS } else { 0.0 };
-        let small = (BASE_BYTES / copy.size_bytes.max(1) as f64).log2().max(0.0);
-        let limit = BASE + small + bonus + self.age_ms(copy) / self.tau_ms(copy);
+        let limit = BASE + small(copy) + bonus + self.age_ms(copy) / self.tau_ms(copy);
         f64::from(copy.generation) < limit
     }
 
@@ -110,6 +110,11 @@ impl Outlook<'_> {
         let sum_ms = self.acks.sum_ms + prior.sum_ms;
         (sum_ms / (self.acks.count + prior.count)).clamp(1.0, quarter_ms)
     }
+}
+
+/// How often a copy may be halved more than a large one, for the same bytes in all.
+fn small(copy: &Copy) -> f64 {
+    (BASE_BYTES / copy.size_bytes.max(1) as f64).log2().max(0.0)
 }
 
 /// The ages at which acknowledgements came by here: recent ones count for more.

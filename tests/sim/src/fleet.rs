@@ -89,6 +89,7 @@ pub(crate) fn open(
 ) -> Result<Vec<Person>, SimError> {
     let mut config = Config::default();
     config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
+    config.router(settings.router);
     // The buffer alone is the limit.
     config
         .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));

@@ -1,4 +1,4 @@
-//! Quantities as people write them: a number and its unit, nothing guessed.
+//! Settings as people write them: a number and its unit, a name; nothing guessed.
 
 const BYTES: [(&str, f64); 7] = [
     ("B", 1.0),

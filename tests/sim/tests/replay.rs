@@ -1,5 +1,7 @@
 //! Everything follows from the seed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
 mod common;
 
 use common::{run, scenario};
