@@ -67,7 +67,8 @@ impl Node {
         if self.has_room(size_bytes) {
             return Ok(true);
         }
-        Ok(self.next_to_leave()?.is_some_and(|(_, least)| worth.replaces(&least)))
+        let least = self.next_to_leave()?;
+        Ok(least.is_some_and(|(_, least)| self.outlook().replaces(worth, least)))
     }
 
     /// Makes room, at the cost of what is worth far less.

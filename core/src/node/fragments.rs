@@ -36,7 +36,7 @@ const DECOYS: u8 = 16;
 
 impl Node {
     /// Names what is on board of these bodies, the most useful first.
-    pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: Vec<BodyKey>) {
+    pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: &[BodyKey]) {
         let outlook = self.outlook();
         let worth = |body: &BodyKey| {
             let holding = self.holdings.get(*body)?;
@@ -237,7 +237,7 @@ impl Node {
     fn is_decoy(&self, body: BodyKey) -> bool {
         let hash = Sha256::new()
             .chain_update(b"footpost/1 decoy")
-            .chain_update(&*self.epoch.link_secret)
+            .chain_update(*self.epoch.link_secret)
             .chain_update(body.0)
             .finalize();
         self.config.router == Router::Carry && hash.first().is_some_and(|byte| *byte < DECOYS)

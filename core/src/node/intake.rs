@@ -25,6 +25,7 @@ use crate::time::DAY_MS;
 pub(super) const CLOCK_SLACK_MS: u64 = 3 * DAY_MS;
 
 /// Where an envelope on board comes from.
+#[derive(Clone, Copy)]
 pub(super) struct Origin {
     pub(super) generation: u8,
     /// What it is charged to; nothing of own ones.

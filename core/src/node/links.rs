@@ -415,7 +415,7 @@ impl Node {
         for item in step.push {
             bodies.extend(self.queue_item(link, contact, item)?);
         }
-        self.announce_all(now, link, bodies);
+        self.announce_all(now, link, &bodies);
         Ok(())
     }
 

@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn what_all_have_seen_is_no_news() {
         let mut neighbours = Neighbours::default();
-        for now in 0..50 {
-            neighbours.meet(id((now % 5) as u8), now);
+        for now in 0..50_i64 {
+            neighbours.meet(id((now % 5).unsigned_abs() as u8), now);
         }
         assert!(neighbours.novelty(100) > 0.99, "nobody was met since");
         assert!(neighbours.novelty(0) < 0.05, "all were");

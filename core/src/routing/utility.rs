@@ -52,12 +52,6 @@ impl Worth {
     pub(crate) fn total_cmp(&self, other: &Self) -> Ordering {
         self.priority.cmp(&other.priority).then(self.utility.total_cmp(&other.utility))
     }
-
-    /// Whether this is worth pushing `other` out for.
-    pub(crate) fn replaces(&self, other: &Self) -> bool {
-        self.priority > other.priority
-            || (self.priority == other.priority && self.utility > HYSTERESIS * other.utility)
-    }
 }
 
 /// What a node knows when it weighs copies.
@@ -87,6 +81,16 @@ impl Outlook<'_> {
             Router::Direct | Router::Epidemic | Router::Spray(_) => copy.taken as f64,
         };
         Worth { priority: copy.priority as u8, utility }
+    }
+
+    /// Whether `new` is worth pushing `old` out for.
+    pub(crate) fn replaces(&self, new: Worth, old: Worth) -> bool {
+        let is_better = match self.router {
+            Router::Carry => new.utility > HYSTERESIS * old.utility,
+            // The others give up the oldest for whatever comes.
+            Router::Direct | Router::Epidemic | Router::Spray(_) => true,
+        };
+        new.priority > old.priority || (new.priority == old.priority && is_better)
     }
 
     /// Whether a copy may be handed to a stranger.
