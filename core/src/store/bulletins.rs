@@ -1,6 +1,6 @@
 //! Bulletins on board, what is known of their threads, and whom the user follows.
 
-use super::envelopes::{COLUMNS, Carried, EnvelopeRow, carried};
+use super::envelopes::{COLUMNS, Carried, EXTRA, EnvelopeRow, carried};
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::Stance;
 use crate::envelope::{BulletinKind, Priority};
@@ -141,10 +141,10 @@ impl Store {
         let sql = format!(
             "{COLUMNS} JOIN bulletins ON envelope = row WHERE publisher = ?1 ORDER BY issue"
         )
-        .replace("body, number", "body, number, issue");
+        .replace("taken_steady FROM", "taken_steady, issue FROM");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([publisher.as_bytes()], |row| {
-            Ok((row.get::<_, i64>(12)?.unsigned_abs(), carried(row)?))
+            Ok((row.get::<_, i64>(EXTRA)?.unsigned_abs(), carried(row)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -176,13 +176,14 @@ impl Store {
              WHERE kind = ?1 AND publisher <> ?2 ORDER BY is_followed, born_steady, row LIMIT 1"
         )
         .replace(
-            "body, number",
-            "body, number, EXISTS
-                (SELECT 1 FROM publishers WHERE identity = publisher AND stance = 1) AS is_followed",
+            "taken_steady FROM",
+            "taken_steady, EXISTS
+                (SELECT 1 FROM publishers WHERE identity = publisher AND stance = 1) AS is_followed
+             FROM",
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let least = statement.query_row((kind.priority() as u8, own.as_bytes()), |row| {
-            Ok((row.get(12)?, carried(row)?))
+            Ok((row.get(EXTRA)?, carried(row)?))
         });
         Ok(least.optional()?)
     }

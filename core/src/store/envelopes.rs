@@ -66,6 +66,9 @@ pub(crate) struct Carried {
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
      recipient, size_bytes, postmark, body, number, generation, taken_steady FROM envelopes";
 
+/// Where a column stands that a query adds at the end of [`COLUMNS`].
+pub(super) const EXTRA: usize = 14;
+
 impl Store {
     pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
         self.connection
@@ -248,7 +251,7 @@ impl Store {
         )
         .replace("taken_steady FROM", "taken_steady, pending_acks.proof FROM");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, 14)?)))?;
+        let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, EXTRA)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
