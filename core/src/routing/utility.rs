@@ -138,3 +138,69 @@ impl AckAges {
         self.count += 1.0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 60 * 60 * 1000;
+
+    fn copy(generation: u8, age_ms: i64, size_bytes: u64) -> Copy {
+        let (priority, born) = (Priority::Normal, -age_ms);
+        Copy { priority, generation, born, expires: born + 8 * HOUR_MS, taken: 0, size_bytes }
+    }
+
+    fn outlook(router: Router, neighbours: &Neighbours) -> Outlook<'_> {
+        Outlook { router, now: 0, acks: AckAges::default(), neighbours }
+    }
+
+    #[test]
+    fn a_copy_is_halved_as_far_as_its_age_allows() {
+        let neighbours = Neighbours::default();
+        let carry = outlook(Router::Carry, &neighbours);
+        let large = 1 << 20;
+        assert!(carry.may_spread(&copy(0, 0, large), false));
+        assert!(!carry.may_spread(&copy(1, 0, large), false));
+        assert!(carry.may_spread(&copy(1, 1, large), false), "older");
+        assert!(
+            carry.may_spread(&copy(3, 4 * HOUR_MS + 1, large), false),
+            "two quarters of its life"
+        );
+        assert!(!carry.may_spread(&copy(4, 4 * HOUR_MS, large), false));
+        assert!(carry.may_spread(&copy(2, 0, large), true), "to a bringer");
+        assert!(carry.may_spread(&copy(5, 0, 2048), false), "small");
+        let spray = outlook(Router::Spray(8), &neighbours);
+        assert!(
+            spray.may_spread(&copy(2, 0, 1), false) && !spray.may_spread(&copy(3, 0, 1), false)
+        );
+        assert!(!outlook(Router::Direct, &neighbours).may_spread(&copy(0, 0, 1), true));
+        assert!(outlook(Router::Epidemic, &neighbours).may_spread(&copy(200, 0, 1), false));
+    }
+
+    #[test]
+    fn early_acknowledgements_make_copies_spread_sooner() {
+        let neighbours = Neighbours::default();
+        let mut carry = outlook(Router::Carry, &neighbours);
+        let held = copy(2, HOUR_MS, 1 << 20);
+        assert!(!carry.may_spread(&held, false));
+        for _ in 0..50 {
+            carry.acks.add(HOUR_MS / 4);
+        }
+        assert!(carry.may_spread(&held, false));
+    }
+
+    #[test]
+    fn only_what_is_worth_far_more_makes_others_leave() {
+        let neighbours = Neighbours::default();
+        let carry = outlook(Router::Carry, &neighbours);
+        let worth = |generation, age_ms| carry.worth(&copy(generation, age_ms, 1 << 20));
+        assert!(carry.replaces(worth(0, 0), worth(2, 0)), "four times");
+        assert!(!carry.replaces(worth(0, 0), worth(1, 0)), "twice");
+        assert!(!carry.replaces(worth(2, 0), worth(0, 0)));
+        let urgent = Copy { priority: Priority::Urgent, ..copy(9, 0, 1 << 20) };
+        assert!(carry.replaces(carry.worth(&urgent), worth(0, 0)));
+        assert!(!carry.replaces(worth(0, 0), carry.worth(&urgent)));
+        let ending = worth(0, 8 * HOUR_MS - 1000);
+        assert!(carry.replaces(worth(3, 4 * HOUR_MS), ending), "it ends in a second");
+    }
+}
