@@ -12,9 +12,7 @@ use crate::envelope::{
 use crate::event::Event;
 use crate::link::LinkId;
 use crate::routing;
-use crate::store::{
-    Attachment, Carried, Durability, EnvelopeRow, NewMessage, Standing, SteadyMs, StoreError,
-};
+use crate::store::{Attachment, Carried, Durability, EnvelopeRow, Standing, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 use std::io::{Read, Write};
 use thiserror::Error;
@@ -91,19 +89,8 @@ impl Node {
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
         let composed =
             self.compose(now, to, uuid, (&body, Some(&manifest)), priority, &postmark)?;
-        let new = NewMessage {
-            contact: to,
-            outgoing: true,
-            uuid: &uuid,
-            kind: body.kind(),
-            content: &body.content(),
-            sent: now,
-            stored: now,
-            state: State::Queued,
-            protection: composed.protection(),
-            card_sequence: composed.card_sequence(),
-            statement: composed.statement,
-        };
+        let stored = body.content();
+        let new = composed.message(to, &uuid, (body.kind(), &stored), now);
         self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
             let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;

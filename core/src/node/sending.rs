@@ -30,6 +30,29 @@ impl Composed {
         self.aim.protection
     }
 
+    /// The message as it is stored; `kind` and content are its body's.
+    pub(super) fn message<'a>(
+        &self,
+        to: ContactId,
+        uuid: &'a [u8; 16],
+        (kind, content): (u64, &'a [u8]),
+        now: Timestamp,
+    ) -> NewMessage<'a> {
+        NewMessage {
+            contact: to,
+            outgoing: true,
+            uuid,
+            kind,
+            content,
+            sent: now,
+            stored: now,
+            state: State::Queued,
+            protection: self.protection(),
+            card_sequence: self.card_sequence(),
+            statement: self.statement,
+        }
+    }
+
     /// The own card that goes along.
     pub(super) fn card_sequence(&self) -> Option<u64> {
         self.card.as_ref().map(Card::sequence)
@@ -61,19 +84,8 @@ impl Node {
         // Without one this only finds out whether the message can be sealed at all.
         let postmark = ready.clone().unwrap_or_else(|| Postmark::generate(&mut *self.rng));
         let composed = self.compose(now, to, uuid, (body, None), priority, &postmark)?;
-        let new = NewMessage {
-            contact: to,
-            outgoing: true,
-            uuid: &uuid,
-            kind: body.kind(),
-            content: &body.content(),
-            sent: now,
-            stored: now,
-            state: State::Queued,
-            protection: composed.protection(),
-            card_sequence: composed.card_sequence(),
-            statement: composed.statement,
-        };
+        let content = body.content();
+        let new = composed.message(to, &uuid, (body.kind(), &content), now);
         Ok(self.whole(|node| {
             let now = node.begin(now, Durability::Power)?;
             // A random uuid repeats by nobody's doing in any universe's lifetime.
