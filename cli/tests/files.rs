@@ -36,7 +36,9 @@ fn a_stranger_carries_a_file_between_two_who_never_meet() {
     let alices = alice.run(Some(&carriers));
     let sent = alice.fact(&["send", "Bob", "--file", text(&photo)]);
     assert_eq!(sent["state"], "queued");
-    until("the carrier has all of it", || carried(&carrier) == carried(&alice));
+    // The letter, and 38 fragments suffice: no carrier takes many more.
+    until("the carrier has enough", || carried(&carrier) >= 1 + 39);
+    assert!(carried(&carrier) < carried(&alice));
     assert_eq!(alices.signal("TERM"), Some(0));
 
     let bobs = bob.run(Some(&carriers));
