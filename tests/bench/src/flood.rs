@@ -110,10 +110,10 @@ fn attacker(path: &Path, carrier: &Path, number: usize, bogus: Bogus) -> Node {
     drop(writer);
     let connection = Connection::open(path).expect("the store is free");
     let envelope: Vec<u8> = connection
-        .query_row("SELECT bytes FROM envelopes", [], |row| row.get(0))
+        .query_row("SELECT bytes FROM contents", [], |row| row.get(0))
         .expect("there is one envelope");
     let forged = forge(envelope, number, bogus);
-    connection.execute("UPDATE envelopes SET bytes = ?1", [forged]).expect("the store works");
+    connection.execute("UPDATE contents SET bytes = ?1", [forged]).expect("the store works");
     // Proofs of acknowledgement would be refused before it.
     let forget = Timestamp(START.0 + DAY_MS).as_millis();
     connection

@@ -170,7 +170,11 @@ async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
 async fn start(store: PathBuf) -> Footpost {
     let config = Config {
         store: StorePath::File(store),
-        node: footpost_core::Config::default().work(footpost_core::Work::None).clone(),
+        // One sender hands the same mail to many.
+        node: footpost_core::Config::default()
+            .work(footpost_core::Work::None)
+            .router(footpost_core::Router::Epidemic)
+            .clone(),
         listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         peers: Vec::new(),
         lan: false,

@@ -1,8 +1,8 @@
 //! Real nodes in virtual time, two at a time, and the line between them.
 
 use footpost_core::{
-    Body, Config, ContactId, CostClass, Event, LinkId, LinkInfo, Node, Priority, Role, StorePath,
-    Timestamp, Work,
+    Body, Config, ContactId, CostClass, Event, LinkId, LinkInfo, Node, Priority, Role, Router,
+    StorePath, Timestamp, Work,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -33,6 +33,8 @@ pub(crate) fn text(len: usize) -> Body {
 /// A node that carries whatever it is given.
 pub(crate) fn open(path: &StorePath, seed: u64, now: Timestamp) -> Node {
     let mut config = Config::default();
+    // One sender hands the same mail to many: what is measured is the way, not whose turn it is.
+    config.router(Router::Epidemic);
     config.max_carried_envelopes(1_000_000).max_carried_bytes(4 << 30).work(Work::None);
     Node::open(path, config, Box::new(rng(seed)), now).expect("the node opens")
 }
