@@ -80,12 +80,18 @@ impl Node {
             if self.has_room(size_bytes) {
                 return Ok(true);
             }
-            let Some((envelope, _)) = self.next_to_leave()? else { return Ok(false) };
-            tracing::debug!(id = ?envelope.id, "evicted");
-            self.leaving.order.pop();
-            self.remove_envelope(&envelope)?;
-            self.turnover.evicted += 1;
+            self.evict()?;
         }
+    }
+
+    /// The least useful goes. Says whether there was any.
+    fn evict(&mut self) -> Result<bool, StoreError> {
+        let Some((envelope, _)) = self.next_to_leave()? else { return Ok(false) };
+        tracing::debug!(id = ?envelope.id, "evicted");
+        self.leaving.order.pop();
+        self.remove_envelope(&envelope)?;
+        self.turnover.evicted += 1;
+        Ok(true)
     }
 
     /// Changes the space for other people's mail, in bytes. What no longer fits goes, the least useful
@@ -97,13 +103,7 @@ impl Node {
         self.config.max_carried_bytes(bytes);
         self.whole(|node| {
             node.begin(now, Durability::Process)?;
-            while node.foreign_bytes > bytes
-                && let Some((envelope, _)) = node.next_to_leave()?
-            {
-                node.leaving.order.pop();
-                node.remove_envelope(&envelope)?;
-                node.turnover.evicted += 1;
-            }
+            while node.foreign_bytes > bytes && node.evict()? {}
             Ok(())
         })
     }

@@ -110,8 +110,8 @@ impl Node {
                 }
             }
             if let Some(holding) = self.holdings.get(body) {
-                for number in holding.numbers.iter() {
-                    shelf.numbers.remove(number);
+                for number in holding.generations.keys() {
+                    shelf.numbers.remove(*number);
                 }
             }
             if !shelf.numbers.is_empty() {

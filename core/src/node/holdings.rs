@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 
 /// What is on board of one body.
 pub(super) struct Holding {
-    pub(super) numbers: Numbers,
-    /// How often each was halved.
+    /// The fragments, and how often each was halved.
     pub(super) generations: BTreeMap<u32, u8>,
     pub(super) traits: Traits,
     /// What stands for it in reconciliations, once it was asked for.
@@ -69,7 +68,6 @@ impl Holdings {
         for carried in store.fragments()? {
             let Some((body, number)) = carried.fragment else { continue };
             if let Some(holding) = holdings.0.get_mut(&body) {
-                holding.numbers.insert(number);
                 holding.generations.insert(number, carried.generation);
                 holding.traits.taken = holding.traits.taken.min(carried.taken);
                 continue;
@@ -91,12 +89,10 @@ impl Holdings {
 
     pub(super) fn insert(&mut self, fragment: Fragment, traits: Traits, generation: u8) {
         let holding = self.0.entry(fragment.body).or_insert_with(|| Holding {
-            numbers: Numbers::default(),
             generations: BTreeMap::new(),
             traits,
             item: None,
         });
-        holding.numbers.insert(fragment.number);
         holding.generations.insert(fragment.number, generation);
         holding.item = None;
     }
@@ -125,10 +121,9 @@ impl Holdings {
 
     pub(super) fn remove(&mut self, (body, number): Piece) {
         let Some(holding) = self.0.get_mut(&body) else { return };
-        holding.numbers.remove(number);
         holding.generations.remove(&number);
         holding.item = None;
-        if holding.numbers.is_empty() {
+        if holding.generations.is_empty() {
             self.0.remove(&body);
         }
     }
@@ -138,14 +133,14 @@ impl Holdings {
     }
 
     pub(super) fn contains(&self, (body, number): Piece) -> bool {
-        self.0.get(&body).is_some_and(|holding| holding.numbers.contains(number))
+        self.0.get(&body).is_some_and(|holding| holding.generations.contains_key(&number))
     }
 
     /// What stands for each body in a reconciliation.
     pub(super) fn items(&mut self) -> BTreeMap<[u8; 32], BodyKey> {
         let item = |(body, holding): (&BodyKey, &mut Holding)| {
-            let numbers = &holding.numbers;
-            (*holding.item.get_or_insert_with(|| numbers.digest(&body.0)), *body)
+            let numbers = || holding.generations.keys().copied().collect::<Numbers>();
+            (*holding.item.get_or_insert_with(|| numbers().digest(&body.0)), *body)
         };
         self.0.iter_mut().map(item).collect()
     }

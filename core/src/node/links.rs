@@ -75,14 +75,13 @@ impl Node {
     /// # Errors
     /// A [`StoreError`] is final.
     pub fn handle_link_down(&mut self, now: Timestamp, link: LinkId) -> Result<(), StoreError> {
-        self.whole(|node| node.begin(now, Durability::Process))?;
-        let session = self.links.remove(&link);
-        self.fetch_elsewhere(link);
         self.whole(|node| {
+            let now = node.begin(now, Durability::Process)?;
+            let session = node.links.remove(&link);
+            node.fetch_elsewhere(link);
             if let Some(neighbour) = session.and_then(|session| session.neighbour) {
                 node.part(neighbour)?;
             }
-            let now = node.clock.advance(now);
             node.fetch_again(now, Some(link))
         })
     }

@@ -64,8 +64,7 @@ pub(crate) struct Outlook<'a> {
 }
 
 impl Outlook<'_> {
-    /// The worth of a copy to whoever carries it: the chance that this very copy makes the
-    /// difference, for its size the same whoever asks.
+    /// The worth of a copy to whoever carries it: how much this very copy is likely to matter.
     pub(crate) fn worth(&self, copy: &Copy) -> Worth {
         let utility = match self.router {
             Router::Carry => {

@@ -124,9 +124,12 @@ impl Store {
 
     /// The body has arrived, or never will: no thief shall open its fragments.
     pub(crate) fn destroy_body_secret(&mut self, message: MessageId) -> Result<(), StoreError> {
-        let sql = "UPDATE attachments SET secret = NULL, release = NULL, release_steady = NULL, ends_steady = NULL
+        let sql = "UPDATE attachments SET secret = NULL, release = NULL, release_steady = NULL,
+                 ends_steady = NULL
              WHERE message = ?1";
-        self.connection.prepare_cached(sql)?.execute([message.0])?;
+        if self.connection.prepare_cached(sql)?.execute([message.0])? == 0 {
+            return Ok(());
+        }
         let sql = "DELETE FROM attachment_symbols WHERE message = ?1";
         self.connection.prepare_cached(sql)?.execute([message.0])?;
         // What was sent from here is where it came from.
@@ -219,8 +222,7 @@ impl Store {
         block: u32,
         bytes: &[u8],
     ) -> Result<u32, StoreError> {
-        let sql = "INSERT INTO attachment_blocks VALUES (?1, ?2, ?3)";
-        self.connection.prepare_cached(sql)?.execute((message.0, block, bytes))?;
+        self.insert_own_block(message, block, bytes)?;
         let sql = "DELETE FROM attachment_symbols WHERE message = ?1 AND block = ?2";
         self.connection.prepare_cached(sql)?.execute((message.0, block))?;
         let sql = "UPDATE attachments SET blocks_left = blocks_left - 1 WHERE message = ?1
