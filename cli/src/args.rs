@@ -471,10 +471,14 @@ pub(crate) struct Sim {
     /// How long messages live
     #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
     pub(crate) ttl: u32,
-    /// How nodes pass on what they carry: carry, direct, epidemic, or spray:8 for another number of
-    /// copies
+    /// How nodes pass on what they carry: carry, direct, epidemic, prophet, maxprop, or spray:8 for
+    /// another number of copies
     #[arg(long, default_value = "carry")]
     pub(crate) router: footpost_core::Router,
+    /// Whether envelopes show mailbox tags, by which carriers know mail for the same recipient [default:
+    /// hidden; shown with prophet and maxprop, which need them]
+    #[arg(long)]
+    pub(crate) tags: Option<Tags>,
     /// What all chance follows from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -487,6 +491,12 @@ pub(crate) struct Sim {
     /// How far a person's clock is off at most
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = footpost_sim::parse_duration_s)]
     pub(crate) clock_error: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Tags {
+    Hidden,
+    Shown,
 }
 
 /// A name as the engine takes it.

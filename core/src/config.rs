@@ -30,6 +30,9 @@ pub enum ConfigError {
     /// See [`Config::fragment_bytes`].
     #[error("a fragment must have {MIN_FRAGMENT_BYTES} to {MAX_ENVELOPE_BYTES} bytes")]
     Fragment,
+    /// See [`Config::router`].
+    #[error("this router goes by mailbox tags: they must be shown")]
+    HiddenTags,
 }
 
 /// The smallest fragments, in bytes.
@@ -72,10 +75,14 @@ impl Config {
         if !(MIN_FRAGMENT_BYTES..=MAX_ENVELOPE_BYTES as u32).contains(&self.fragment_bytes) {
             return Err(ConfigError::Fragment);
         }
+        if self.router.needs_tags() && !self.shows_tags() {
+            return Err(ConfigError::HiddenTags);
+        }
         Ok(())
     }
 
-    /// How mail is passed on: the others are there to be compared with.
+    /// How mail is passed on: the others are there to be compared with. PRoPHET and MaxProp go by
+    /// recipients: a node with [`TagMode::Hidden`] does not open with them.
     pub fn router(&mut self, router: Router) -> &mut Self {
         self.router = router;
         self
@@ -126,10 +133,15 @@ impl Config {
         self
     }
 
-    /// What one's own envelopes show to home relays; hidden unless set.
+    /// What one's own envelopes show of their recipients, and neighbours of themselves; hidden unless
+    /// set.
     pub fn tag_mode(&mut self, mode: TagMode) -> &mut Self {
         self.tag_mode = mode;
         self
+    }
+
+    pub(crate) fn shows_tags(&self) -> bool {
+        self.tag_mode == TagMode::Mailbox
     }
 
     /// What the network asks for a postmark: the protocol's standard, unless it is a simulation.

@@ -10,6 +10,7 @@ mod fragments;
 mod holdings;
 mod intake;
 mod links;
+mod mailboxes;
 mod people;
 mod postmarks;
 mod ratchet;
@@ -32,7 +33,7 @@ use crate::event::Event;
 use crate::identity::{Card, Identity, IdentityKey, Statement, TargetSecret};
 use crate::link::bodies::Piece;
 use crate::link::{LinkId, Session, Traffic, Violation};
-use crate::routing::{AckAges, Neighbours};
+use crate::routing::{AckAges, Mailboxes, Neighbours};
 use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
@@ -101,6 +102,8 @@ pub struct Node {
     /// Whom this node meets, and how old mail is when its acknowledgement comes by.
     neighbours: Neighbours,
     ack_ages: AckAges,
+    /// Who gets which mail, where tags are shown.
+    mailboxes: Mailboxes,
     leaving: Leaving,
     /// The block of an own attachment whose repair symbols were made last.
     source: Option<((MessageId, u32), Encoder)>,
@@ -215,6 +218,7 @@ impl Node {
             fetches: VecDeque::new(),
             neighbours: Neighbours::load(store.neighbours()?),
             ack_ages: store.ack_ages()?,
+            mailboxes: Mailboxes::new(config.router, config.shows_tags()),
             leaving: Leaving::default(),
             source: None,
             foreign_envelopes,

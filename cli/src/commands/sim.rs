@@ -1,10 +1,11 @@
 //! `footpost sim`
 
 use crate::{
-    args::Sim,
+    args::{Sim, Tags},
     failure::Failure,
     output::{Output, bytes, duration, spinner, table},
 };
+use footpost_core::TagMode;
 use footpost_sim::{Report, Scenario, Settings, simulate};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
         fragment_bytes: args.fragment,
         lifetime_s: args.ttl,
         router: args.router,
+        tags: tag_mode(args),
         nodes_drop: args.nodes_drop,
         nodes_out: args.nodes_out,
         clock_error_s: args.clock_error,
@@ -72,4 +74,13 @@ fn shown(report: &Report) -> String {
             ),
         ),
     ])
+}
+
+fn tag_mode(args: &Sim) -> TagMode {
+    match args.tags {
+        Some(Tags::Hidden) => TagMode::Hidden,
+        Some(Tags::Shown) => TagMode::Mailbox,
+        None if args.router.needs_tags() => TagMode::Mailbox,
+        None => TagMode::Hidden,
+    }
 }

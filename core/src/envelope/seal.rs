@@ -33,14 +33,16 @@ const SMALLEST_BUCKET: usize = 384;
 /// by at most an eighth of its life.
 const CREATION_JITTER_MS: u64 = 5 * 60_000;
 
-/// Whether envelopes carry the tag that lets the recipient's home relays file them.
+/// Whether envelopes carry a tag by which home relays can file them and carriers see which are for the
+/// same recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TagMode {
     /// Random tags: carriers learn nothing. For the mesh.
     #[default]
     Hidden,
-    /// The tag of the recipient's mailbox, the same for a day. For mail towards home relays.
+    /// The tag of the recipient's mailbox, the same for a day; neighbours are told which are one's
+    /// own. For mail towards home relays, and for routers that go by recipients.
     Mailbox,
 }
 
@@ -71,8 +73,8 @@ pub struct Letter<'a> {
     pub priority: Priority,
     /// How long it shall live, in seconds: cut to the target's end.
     pub lifetime_s: u32,
-    /// What the mailbox tag shows.
-    pub tag_mode: TagMode,
+    /// Whose tag it shows: the target of the recipient's card, or none, and a random one.
+    pub mailbox: Option<&'a SealingTarget>,
 }
 
 /// How many envelopes a writer has sealed to one reply target before it turned to the next: once
@@ -303,9 +305,9 @@ fn lifetime_s(letter: &Letter<'_>, now: Timestamp) -> Result<u32, SealError> {
 }
 
 fn mailbox_tag(letter: &Letter<'_>, created: Timestamp, rng: &mut dyn CryptoRng) -> [u8; 8] {
-    match letter.tag_mode {
-        TagMode::Hidden => rng.next_u64().to_be_bytes(),
-        TagMode::Mailbox => letter.target.mailbox_tag((created.as_millis() / DAY_MS) as u32),
+    match letter.mailbox {
+        None => rng.next_u64().to_be_bytes(),
+        Some(target) => target.mailbox_tag(created.day()),
     }
 }
 

@@ -65,7 +65,7 @@ impl World {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         seal(&letter, &self.postmark, NOW, &mut self.rng)
     }
@@ -416,7 +416,7 @@ fn the_documented_overhead_is_what_envelopes_have() {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 24 * 3600,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         let sealed = seal(&letter, &world.postmark, NOW, &mut world.rng).unwrap();
         assert_eq!(row("**all**"), sealed.bytes.len() - TEXT);

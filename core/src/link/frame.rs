@@ -1,11 +1,14 @@
 //! Frames: what one established Noise message carries, a kind byte first.
 
+mod gossip;
+
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::envelope::{
     AckProof, BodyKey, FragmentAck, MAX_ENVELOPE_BYTES, MAX_FRAGMENTS, MAX_LIFETIME_S, Priority,
     Release,
 };
 use crate::link::noise::MAX_PAYLOAD_BYTES;
+use crate::routing::{Gossip, Tag};
 use crate::sync::Numbers;
 
 /// The protocol version that this code speaks.
@@ -56,6 +59,11 @@ pub(super) mod kind {
     pub(in crate::link) const LACK: u8 = 0x0d;
     pub(in crate::link) const FRAGMENT_ACKS: u8 = 0x0e;
     pub(in crate::link) const RELEASE: u8 = 0x0f;
+    pub(in crate::link) const OWN_TAGS: u8 = 0x18;
+    pub(in crate::link) const MET: u8 = 0x19;
+    pub(in crate::link) const PREDICTABILITIES: u8 = 0x1a;
+    pub(in crate::link) const MEETINGS: u8 = 0x1b;
+    pub(in crate::link) const TAGGED_HOLDING: u8 = 0x1c;
 }
 
 /// One frame. What is large borrows from the decrypted message.
@@ -91,6 +99,8 @@ pub(crate) enum Frame<'a> {
     FragmentAcks { body: BodyKey, acks: Vec<(u32, FragmentAck)> },
     /// The end of a body, with proof.
     Release(Release),
+    /// What the sender knows by mailbox tags, where these are shown.
+    Gossip(Gossip),
     /// The sender is about to close the link.
     Bye { reason: u8 },
     /// An extension that this version does not know.
@@ -125,6 +135,8 @@ pub(crate) struct BodyTraits {
     pub(crate) age_s: u32,
     /// Until it expires.
     pub(crate) left_s: u32,
+    /// Where tags are shown.
+    pub(crate) tag: Option<Tag>,
 }
 
 /// What a node tells every neighbour of itself.
@@ -180,7 +192,7 @@ impl<'a> Frame<'a> {
             Self::Want { heads } => put_heads(out, kind::WANT, heads),
             Self::Holding { body, traits, shelves } => {
                 debug_assert!(shelves.len() <= MAX_SHELVES);
-                out.put_u8(kind::HOLDING);
+                out.put_u8(if traits.tag.is_some() { kind::TAGGED_HOLDING } else { kind::HOLDING });
                 out.put(&body.0);
                 traits.encode(out);
                 out.put_varint(shelves.len() as u64);
@@ -206,6 +218,7 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::RELEASE);
                 out.put(&release.0);
             }
+            Self::Gossip(gossip) => gossip.encode(out),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
@@ -230,9 +243,9 @@ impl<'a> Frame<'a> {
             },
             kind::OFFER => Self::Offer { heads: heads(&mut reader)? },
             kind::WANT => Self::Want { heads: heads(&mut reader)? },
-            kind::HOLDING => Self::Holding {
+            kind @ (kind::HOLDING | kind::TAGGED_HOLDING) => Self::Holding {
                 body: BodyKey(reader.array("body")?),
-                traits: BodyTraits::decode(&mut reader)?,
+                traits: BodyTraits::decode(&mut reader, kind == kind::TAGGED_HOLDING)?,
                 shelves: shelves(&mut reader)?,
             },
             kind::FETCH => Self::Fetch {
@@ -245,6 +258,9 @@ impl<'a> Frame<'a> {
             },
             kind::FRAGMENT_ACKS => fragment_acks(&mut reader)?,
             kind::RELEASE => Self::Release(Release(reader.array("release")?)),
+            kind @ kind::OWN_TAGS..=kind::MEETINGS => {
+                Self::Gossip(Gossip::decode(kind, &mut reader)?)
+            }
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),
@@ -256,6 +272,9 @@ impl<'a> Frame<'a> {
 
 impl BodyTraits {
     fn encode(&self, out: &mut Vec<u8>) {
+        if let Some(Tag(tag)) = self.tag {
+            out.put_u32(tag);
+        }
         out.put_u8(self.priority as u8);
         out.put_varint(self.needed.into());
         out.put_varint(self.fragment_bytes.into());
@@ -263,8 +282,10 @@ impl BodyTraits {
         out.put_varint(self.left_s.into());
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode(reader: &mut Reader<'_>, is_tagged: bool) -> Result<Self, DecodeError> {
+        let tag = if is_tagged { Some(Tag(reader.u32("tag")?)) } else { None };
         Ok(Self {
+            tag,
             priority: Priority::from_byte(reader.u8("priority")?)?,
             needed: reader.bounded(MAX_FRAGMENTS as usize, "fragments needed")? as u32,
             fragment_bytes: reader.bounded(MAX_ENVELOPE_BYTES, "envelope")? as u32,

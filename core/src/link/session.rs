@@ -9,7 +9,7 @@ use super::reassembly::{Reassembly, frame_at};
 use super::{CloseReason, LinkInfo, Role, Violation};
 use crate::chat::ContactId;
 use crate::envelope::EnvelopeId;
-use crate::routing::{NeighbourId, TransferOrder};
+use crate::routing::{NeighbourId, Told, TransferOrder};
 use crate::store::{Carried, EnvelopeRow, SteadyMs};
 use crate::sync::Reconciler;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ pub(crate) struct Session {
     pub(crate) passed_over: BTreeSet<u64>,
     /// Bodies in fragments, on both sides.
     pub(crate) bodies: Bodies,
+    /// What the neighbour knows by mailbox tags.
+    pub(crate) told: Told,
+    /// Bytes of envelopes, both ways.
+    pub(crate) moved_bytes: u64,
     /// Since the node last looked.
     traffic: Traffic,
     outbox: Outbox,
@@ -91,7 +95,9 @@ impl Traffic {
     fn add(&mut self, payload: &[u8], bytes: u64) {
         let Some(&kind) = payload.first() else { return };
         *match kind {
-            kind::SYNC | kind::HOLDING | kind::FETCH | kind::LACK => &mut self.sync_bytes,
+            kind::SYNC | kind::HOLDING | kind::TAGGED_HOLDING | kind::FETCH | kind::LACK => {
+                &mut self.sync_bytes
+            }
             kind::ENVELOPE | kind::ENVELOPE_PART => &mut self.envelope_bytes,
             kind::ACKS | kind::FRAGMENT_ACKS | kind::RELEASE => &mut self.ack_bytes,
             _ => &mut self.other_bytes,
@@ -167,6 +173,8 @@ impl Session {
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             bodies: Bodies::default(),
+            told: Told::default(),
+            moved_bytes: 0,
             traffic: Traffic::default(),
             outbox: Outbox::default(),
         };
@@ -327,6 +335,7 @@ impl Session {
         let (frame, next) =
             frame_at(&transfer.bytes, transfer.passage, transfer.offset, max_payload_bytes)?;
         frame.encode(&mut payload);
+        self.moved_bytes += (next - transfer.offset) as u64;
         transfer.offset = next;
         if next == transfer.bytes.len() {
             self.outbox.current = None;

@@ -1,10 +1,10 @@
 //! Carrying for others: whom this node meets, what is handed on to them, and what makes room.
 
 use super::Node;
-use super::holdings::Holdings;
-use crate::chat::ContactId;
 use crate::clock::Moment;
-use crate::routing::{Copy, NeighbourId, Outlook, Worth, is_direct};
+use crate::envelope::BodyKey;
+use crate::link::Session;
+use crate::routing::{Copy, NeighbourId, Outlook, Peer, TransferOrder, Worth, is_direct};
 use crate::store::{Carried, Durability, EnvelopeRow, Standing, SteadyMs, StoreError};
 use crate::time::Timestamp;
 
@@ -26,20 +26,26 @@ impl Node {
             now: self.clock.steady(),
             acks: self.ack_ages,
             neighbours: &self.neighbours,
+            mailboxes: &self.mailboxes,
         }
     }
 
+    pub(super) fn peer<'a>(&self, session: &'a Session) -> Peer<'a> {
+        let is_bringer = session.neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
+        Peer { is_bringer, told: &session.told }
+    }
+
     /// Whether a letter goes to this neighbour: to its recipient always; bulletins go to everybody.
-    pub(super) fn may_hand(
-        &self,
-        letter: &Carried,
-        contact: Option<ContactId>,
-        neighbour: Option<NeighbourId>,
-    ) -> bool {
-        let is_bringer = neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
+    pub(super) fn may_hand(&self, letter: &Carried, session: &Session) -> bool {
         letter.standing == Standing::Bulletin
-            || is_direct(letter, contact)
-            || self.outlook().may_spread(&copy(letter, &self.holdings), is_bringer)
+            || is_direct(letter, session.contact)
+            || self.outlook().may_spread(&self.copy(letter), self.peer(session))
+    }
+
+    /// When it is a letter's turn on this link.
+    pub(super) fn order(&self, letter: &Carried, session: &Session) -> TransferOrder {
+        let rank = self.outlook().letter_rank(&self.copy(letter), self.peer(session));
+        TransferOrder::new(letter, session.contact, rank)
     }
 
     /// A meeting begins.
@@ -51,8 +57,13 @@ impl Node {
     }
 
     /// A meeting is over: what it has taught is kept.
-    pub(super) fn part(&mut self, neighbour: NeighbourId) -> Result<(), StoreError> {
+    pub(super) fn part(
+        &mut self,
+        neighbour: NeighbourId,
+        moved_bytes: u64,
+    ) -> Result<(), StoreError> {
         self.source = None;
+        self.mailboxes.part(moved_bytes);
         if let Some(known) = self.neighbours.get(&neighbour) {
             self.store.set_neighbour(&neighbour, known)?;
         }
@@ -89,8 +100,19 @@ impl Node {
         let Some((envelope, _)) = self.next_to_leave()? else { return Ok(false) };
         tracing::debug!(id = ?envelope.id, "evicted");
         self.leaving.order.pop();
-        self.remove_envelope(&envelope)?;
-        self.turnover.evicted += 1;
+        let siblings = match envelope.fragment {
+            Some((body, _)) if self.config.router.keeps_bodies_whole() => {
+                self.store.fragments_of(body.mark())?
+            }
+            _ => vec![envelope],
+        };
+        let body = |of: &Carried| of.fragment.map(|(body, _)| body);
+        for gone in siblings {
+            if gone.standing == Standing::Foreign && body(&gone) == body(&envelope) {
+                self.remove_envelope(&gone)?;
+                self.turnover.evicted += 1;
+            }
+        }
         Ok(true)
     }
 
@@ -138,14 +160,12 @@ impl Node {
     }
 
     fn weigh(&mut self) -> Result<(), StoreError> {
-        let (outlook, holdings) = (self.outlook(), &self.holdings);
+        let outlook = self.outlook();
         let mut order: Vec<(Worth, Option<_>, EnvelopeRow)> = self
             .store
             .foreign()?
             .iter()
-            .map(|envelope| {
-                (outlook.worth(&copy(envelope, holdings)), envelope.fragment, envelope.row)
-            })
+            .map(|envelope| (outlook.worth(&self.copy(envelope)), envelope.fragment, envelope.row))
             .collect();
         // Of equal worth, all of one body before any of another: half a body is worth little.
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2)));
@@ -153,20 +173,36 @@ impl Node {
         self.leaving.weighed = Some(self.clock.steady());
         Ok(())
     }
-}
 
-/// A copy on board, as routing sees it.
-pub(super) fn copy(envelope: &Carried, holdings: &Holdings) -> Copy {
-    let size_bytes = match envelope.fragment {
-        Some((body, _)) => holdings.body_bytes(body),
-        None => envelope.size_bytes as u64,
-    };
-    Copy {
-        priority: envelope.priority,
-        generation: envelope.generation,
-        born: envelope.born,
-        expires: envelope.expires,
-        taken: envelope.taken,
-        size_bytes,
+    /// A copy on board, as routing sees it.
+    fn copy(&self, envelope: &Carried) -> Copy {
+        let size_bytes = match envelope.fragment {
+            Some((body, _)) => self.holdings.body_bytes(body),
+            None => envelope.size_bytes as u64,
+        };
+        let mut copy = Copy {
+            priority: envelope.priority,
+            tag: envelope.tag,
+            generation: envelope.generation,
+            born: envelope.born,
+            expires: envelope.expires,
+            taken: envelope.taken,
+            size_bytes,
+        };
+        if let Some((body, _)) = envelope.fragment {
+            self.count_as_whole(&mut copy, body);
+        }
+        copy
+    }
+
+    /// Of one body all fragments count alike, where the router knows none.
+    pub(super) fn count_as_whole(&self, copy: &mut Copy, body: BodyKey) {
+        let is_whole = self.config.router.keeps_bodies_whole();
+        if let Some(holding) = self.holdings.get(body).filter(|_| is_whole) {
+            let least = holding.generations.values().min().copied();
+            copy.generation = least.map_or(copy.generation, |least| least.min(copy.generation));
+            copy.taken = holding.traits.taken;
+            copy.tag = holding.traits.tag;
+        }
     }
 }

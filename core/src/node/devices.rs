@@ -80,7 +80,7 @@ impl Node {
             manifest: None,
             priority: Priority::Urgent,
             lifetime_s: self.config.lifetime_s,
-            tag_mode: self.config.tag_mode,
+            mailbox: self.config.shows_tags().then(|| before.target()),
         };
         // A card so old that it cannot be sealed to: its device opens nothing any more either.
         if let Ok(sealed) = seal(&letter, &postmark, now.wall, &mut *self.rng) {

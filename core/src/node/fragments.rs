@@ -19,7 +19,7 @@ use crate::envelope::{
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{Copy, Router};
+use crate::routing::{Copy, Router, Tag};
 use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
@@ -30,7 +30,7 @@ use std::collections::btree_map::Entry;
 /// to ask elsewhere when it ends.
 const WINDOW_BYTES: usize = 256 * 1024;
 /// A frame's numbers have room beside kind, body and traits.
-const BESIDE_NUMBERS_BYTES: usize = 56;
+const BESIDE_NUMBERS_BYTES: usize = 60;
 /// Of 256 bodies, so many are taken as if they were for this node.
 const DECOYS: u8 = 16;
 
@@ -38,10 +38,11 @@ impl Node {
     /// Names what is on board of these bodies, the most useful first.
     pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: &[BodyKey]) {
         let outlook = self.outlook();
+        let Some(peer) = self.links.get(&link).map(|session| self.peer(session)) else { return };
         let worth = |body: &BodyKey| {
             let holding = self.holdings.get(*body)?;
             let least = holding.generations.values().min()?;
-            Some((outlook.worth(&holding.copy(*least)), *body))
+            Some((outlook.appeal(&holding.copy(*least), peer), *body))
         };
         let mut worthy: Vec<_> = bodies.iter().filter_map(worth).collect();
         worthy.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -61,16 +62,16 @@ impl Node {
                 by_generation.entry(*generation).or_default().insert(*number);
             }
         }
-        let is_bringer = session.neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
-        let outlook = self.outlook();
+        let (peer, outlook) = (self.peer(session), self.outlook());
         let room = numbers_room(session);
         let mut shelves = Vec::new();
         for (generation, numbers) in by_generation {
-            let is_offered = outlook.may_spread(&holding.copy(generation), is_bringer);
+            let is_offered = outlook.may_spread(&holding.copy(generation), peer);
             let shelf = |numbers| Shelf { generation, is_offered, numbers };
             shelves.extend(numbers.split(room).into_iter().map(shelf));
         }
-        let traits = holding.traits.to_wire(now);
+        let mut traits = holding.traits.to_wire(now);
+        traits.tag = self.mailboxes.are_used().then_some(holding.traits.tag);
         let Some(session) = self.links.get_mut(&link) else { return };
         push_shelves(session, body, traits, shelves);
     }
@@ -218,14 +219,16 @@ impl Node {
             return Ok(None);
         }
         let now = self.clock.steady();
-        let copy = Copy {
+        let mut copy = Copy {
             priority: traits.priority,
+            tag: traits.tag.unwrap_or(Tag::NOBODYS),
             generation: offer.shelf.generation.saturating_add(1),
             born: now - i64::from(traits.age_s) * 1000,
             expires: now + i64::from(traits.left_s) * 1000,
             taken: now,
             size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
         };
+        self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
         if !self.admits(traits.fragment_bytes.into(), worth)? {
             return Ok(None);

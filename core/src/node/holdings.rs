@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::envelope::{BodyKey, Fragment, MAX_LIFETIME_S, Priority};
 use crate::link::bodies::Piece;
 use crate::link::frame::BodyTraits;
-use crate::routing::Copy;
+use crate::routing::{Copy, Tag};
 use crate::store::{SteadyMs, Store, StoreError};
 use crate::sync::Numbers;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub(super) struct Traits {
     pub(super) expires: SteadyMs,
     /// When this node got the first of it.
     pub(super) taken: SteadyMs,
+    pub(super) tag: Tag,
 }
 
 impl Traits {
@@ -40,6 +41,7 @@ impl Traits {
             fragment_bytes: self.fragment_bytes,
             age_s: seconds(now.steady - self.born),
             left_s: seconds(self.expires - now.steady),
+            tag: None,
         }
     }
 }
@@ -49,6 +51,7 @@ impl Holding {
         let traits = &self.traits;
         Copy {
             priority: traits.priority,
+            tag: traits.tag,
             generation,
             born: traits.born,
             expires: traits.expires,
@@ -81,6 +84,7 @@ impl Holdings {
                 born: carried.born,
                 expires: carried.expires,
                 taken: carried.taken,
+                tag: carried.tag,
             };
             holdings.insert(fragment, traits, carried.generation);
         }

@@ -14,7 +14,7 @@ use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
 use crate::link::frame::Passage;
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{self, Copy, TransferOrder};
+use crate::routing::{self, Copy, Tag};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -331,14 +331,18 @@ impl Node {
     ) -> Result<(), StoreError> {
         let fragment = envelope.fragment();
         let size_bytes = envelope.as_bytes().len() as u64;
-        let copy = Copy {
+        let mut copy = Copy {
             priority: envelope.priority(),
+            tag: Tag::of(envelope.mailbox_tag()),
             generation,
             born,
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             taken: self.clock.steady(),
             size_bytes: fragment.map_or(size_bytes, |it| u64::from(it.needed) * size_bytes),
         };
+        if let Some(fragment) = fragment {
+            self.count_as_whole(&mut copy, fragment.body);
+        }
         let worth = self.outlook().worth(&copy);
         if !self.make_room(size_bytes, worth)? {
             return Ok(());
@@ -377,6 +381,7 @@ impl Node {
             message: origin.message,
             postmark: origin.postmark,
             fragment: envelope.fragment(),
+            tag: Tag::of(envelope.mailbox_tag()),
             generation: origin.generation,
             taken: self.clock.steady(),
             bytes: envelope.as_bytes(),
@@ -391,6 +396,7 @@ impl Node {
                 born,
                 expires: new.expires,
                 taken: new.taken,
+                tag: new.tag,
             };
             self.holdings.insert(fragment, traits, new.generation);
         }
@@ -417,15 +423,13 @@ impl Node {
         let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
         let others: Vec<LinkId> = others.map(|(link, _)| *link).collect();
         for link in others {
-            let Some((contact, neighbour)) =
-                self.links.get(&link).map(|session| (session.contact, session.neighbour))
-            else {
-                continue;
-            };
-            let may_hand = self.may_hand(&envelope, contact, neighbour);
+            let Some(session) = self.links.get(&link) else { continue };
+            let may_hand = self.may_hand(&envelope, session);
+            let is_direct = routing::is_direct(&envelope, session.contact);
+            let order = self.order(&envelope, session);
             let Some(session) = self.links.get_mut(&link).filter(|_| may_hand) else { continue };
-            if routing::is_direct(&envelope, contact) {
-                session.push_transfer(TransferOrder::new(&envelope, contact));
+            if is_direct {
+                session.push_transfer(order);
             } else {
                 session.push_offer(id.head());
             }

@@ -2,13 +2,13 @@
 
 use super::acks::{TOMBSTONE_SLACK_MS, bars};
 use super::{Fault, Node};
-use crate::chat::{ContactId, Relation};
+use crate::chat::Relation;
 use crate::clock::Moment;
 use crate::envelope::{AckProof, BodyKey, EnvelopeId};
 use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, Passage, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
-use crate::routing::{NeighbourId, TransferOrder};
+use crate::routing::NeighbourId;
 use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
@@ -79,8 +79,10 @@ impl Node {
             let now = node.begin(now, Durability::Process)?;
             let session = node.links.remove(&link);
             node.fetch_elsewhere(link);
-            if let Some(neighbour) = session.and_then(|session| session.neighbour) {
-                node.part(neighbour)?;
+            if let Some((neighbour, moved_bytes)) =
+                session.and_then(|session| Some((session.neighbour?, session.moved_bytes)))
+            {
+                node.part(neighbour, moved_bytes)?;
             }
             node.fetch_again(now, Some(link))
         })
@@ -229,21 +231,29 @@ impl Node {
         if !was_established {
             return self.receive_handshake(now, link, &payload);
         }
-        match Frame::decode(&payload)? {
+        let frame = Frame::decode(&payload)?;
+        if !matches!(frame, Frame::Gossip(_)) {
+            self.mailboxes.settle();
+        }
+        match frame {
             Frame::Hello(hello) => self.receive_hello(link, hello),
             _ if session.hello.is_none() => Err(Violation::Unexpected("frame before hello").into()),
             Frame::Proof { mac } => self.receive_proof(link, &mac),
             Frame::Sync(body) => self.receive_sync(now, link, body),
             Frame::Envelope { passage, total_bytes, first } => {
+                session.moved_bytes += first.len() as u64;
                 match session.reassembly.begin(passage, total_bytes, first)? {
                     Some((passage, bytes)) => self.accept(now, link, passage, &bytes),
                     None => Ok(()),
                 }
             }
-            Frame::EnvelopePart { bytes } => match session.reassembly.extend(bytes)? {
-                Some((passage, bytes)) => self.accept(now, link, passage, &bytes),
-                None => Ok(()),
-            },
+            Frame::EnvelopePart { bytes } => {
+                session.moved_bytes += bytes.len() as u64;
+                match session.reassembly.extend(bytes)? {
+                    Some((passage, bytes)) => self.accept(now, link, passage, &bytes),
+                    None => Ok(()),
+                }
+            }
             Frame::Taken { heads } => Ok(self.taken(now, link, &heads)?),
             Frame::Acks { held, proofs } => {
                 for r in held {
@@ -262,6 +272,7 @@ impl Node {
             Frame::Fetch { body, numbers } => self.receive_fetch(link, body, &numbers),
             Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
             Frame::FragmentAcks { body, acks } => self.receive_fragment_acks(link, body, &acks),
+            Frame::Gossip(gossip) => self.receive_gossip(now, link, gossip),
             Frame::Release(release) => self.apply_release(now, link, release),
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
@@ -354,6 +365,7 @@ impl Node {
         if let Some(key) = session.noise.neighbour() {
             session.neighbour = Some(NeighbourId::Key(key));
             self.meet(now, NeighbourId::Key(key))?;
+            self.gossip(now, link, key);
         }
         self.events.push_back(Event::NeighbourUp { link });
         Ok(())
@@ -409,33 +421,27 @@ impl Node {
             session.reconciler = None;
         }
         push_sync(session, step.replies);
-        let contact = session.contact;
         let mut bodies = Vec::new();
         for item in step.push {
-            bodies.extend(self.queue_item(link, contact, item)?);
+            bodies.extend(self.queue_item(link, item)?);
         }
         self.announce_all(now, link, &bodies);
         Ok(())
     }
 
-    fn queue_item(
-        &mut self,
-        link: LinkId,
-        contact: Option<ContactId>,
-        item: [u8; 32],
-    ) -> Result<Option<BodyKey>, StoreError> {
-        let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
+    fn queue_item(&mut self, link: LinkId, item: [u8; 32]) -> Result<Option<BodyKey>, StoreError> {
+        let Some(session) = self.links.get(&link) else { return Ok(None) };
         if let Some(body) = session.bodies.items.get(&item) {
             return Ok(Some(*body));
         }
         if let Some(envelope) = self.store.envelope(&EnvelopeId(item))? {
-            let neighbour = session.neighbour;
-            if self.may_hand(&envelope, contact, neighbour)
+            let order = self.order(&envelope, session);
+            if self.may_hand(&envelope, session)
                 && let Some(session) = self.links.get_mut(&link)
             {
-                session.push_transfer(TransferOrder::new(&envelope, contact));
+                session.push_transfer(order);
             }
-        } else {
+        } else if let Some(session) = self.links.get_mut(&link) {
             session.push_proof(EnvelopeId(end_of(item)));
         }
         Ok(None)
@@ -464,12 +470,14 @@ impl Node {
 
     /// Only what was offered is served: eight bytes must not buy 64 KiB of airtime again and again.
     fn receive_wants(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
-        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         for &head in heads {
+            let Some(session) = self.links.get_mut(&link) else { break };
             if session.take_offer(head)
                 && let Some(envelope) = self.store.envelope_by_head(head)?
+                && let Some(order) = self.links.get(&link).map(|it| self.order(&envelope, it))
+                && let Some(session) = self.links.get_mut(&link)
             {
-                session.push_transfer(TransferOrder::new(&envelope, session.contact));
+                session.push_transfer(order);
             }
         }
         Ok(())

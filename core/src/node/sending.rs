@@ -134,7 +134,7 @@ impl Node {
             manifest,
             priority,
             lifetime_s: self.config.lifetime_s.min(aim.max_lifetime_s),
-            tag_mode: self.config.tag_mode,
+            mailbox: self.config.shows_tags().then(|| contact.card.target()),
         };
         let sealed = seal(&letter, postmark, now, &mut *self.rng)?;
         Ok(Composed { sealed, aim, reply, new_reply, card, statement })
@@ -210,7 +210,8 @@ impl Node {
             let contact = session.contact;
             let handed = self.store.envelope_at(row)?.filter(|handed| handed.id.head() == *head);
             let Some(handed) = handed else { continue };
-            let generation = handed.generation.saturating_add(1);
+            let halving = u8::from(self.config.router.halves());
+            let generation = handed.generation.saturating_add(halving);
             self.store.set_generation(row, generation)?;
             if let Some(piece) = handed.fragment {
                 self.holdings.set_generation(piece, generation);

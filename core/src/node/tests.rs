@@ -4,7 +4,7 @@ use super::*;
 use crate::chat::State;
 use crate::envelope::{
     AckProof, Body, BulletinDraft, BulletinKind, Envelope, Letter, Postmark, Priority, Sealed,
-    TagMode, Work, publish, seal,
+    Work, publish, seal,
 };
 use crate::identity::{Suite, TargetSecret};
 use crate::link::frame::Passage;
@@ -135,7 +135,7 @@ impl Scene {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         let postmark = Postmark::generate(&mut self.rng);
         seal(&letter, &postmark, now, &mut self.rng).unwrap()

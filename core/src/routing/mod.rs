@@ -2,11 +2,17 @@
 //!
 //! Everything here is pure; the node keeps the evidence.
 
+mod mailboxes;
+mod maxprop;
 mod neighbours;
+mod prophet;
+mod recency;
 mod utility;
 
+pub(crate) use mailboxes::{Gossip, MAX_OWN_TAGS, MAX_TAGS, Mailboxes, Tag, Told};
+pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
 pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
-pub(crate) use utility::{AckAges, Copy, Outlook, Worth};
+pub(crate) use utility::{AckAges, Copy, Outlook, Peer, Worth};
 
 use crate::chat::ContactId;
 use crate::envelope::Priority;
@@ -30,23 +36,34 @@ pub enum Router {
     /// Binary Spray and Wait (Spyropoulos and others, 2005): at most this many copies, rounded up to
     /// a power of two.
     Spray(u32),
+    /// PRoPHET, version 2 (RFC 6693; Grasic and others, 2011): to who meets the recipient likelier.
+    Prophet,
+    /// MaxProp (Burgess and others, 2006): everything to everybody, the likeliest first.
+    MaxProp,
 }
 
 impl Router {
-    /// How often a copy may be halved before nobody but its recipient gets another.
-    pub(crate) fn max_generation(self) -> Option<u8> {
-        match self {
-            Self::Carry => None,
-            Self::Direct => Some(0),
-            Self::Epidemic => Some(u8::MAX),
-            Self::Spray(copies) => Some(copies.max(1).next_power_of_two().ilog2() as u8),
-        }
+    /// Whether it goes by who the recipient is: without mailbox tags it can do nothing.
+    pub const fn needs_tags(self) -> bool {
+        matches!(self, Self::Prophet | Self::MaxProp)
+    }
+
+    /// Whether it weighs bodies, and lets go of them, as wholes: its paper knows no fragments.
+    pub(crate) const fn keeps_bodies_whole(self) -> bool {
+        matches!(self, Self::Prophet | Self::MaxProp)
+    }
+
+    /// Whether a hand-over halves what is left with the sender: else generations count hops.
+    pub(crate) const fn halves(self) -> bool {
+        !matches!(self, Self::MaxProp)
     }
 }
 
 /// No router has this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the routers are carry, direct, epidemic and, with a number of copies, spray:8")]
+#[error(
+    "the routers are carry, direct, epidemic, prophet, maxprop and, with a number of copies, spray:8"
+)]
 pub struct UnknownRouter;
 
 impl FromStr for Router {
@@ -57,6 +74,8 @@ impl FromStr for Router {
             "carry" => Ok(Self::Carry),
             "direct" => Ok(Self::Direct),
             "epidemic" => Ok(Self::Epidemic),
+            "prophet" => Ok(Self::Prophet),
+            "maxprop" => Ok(Self::MaxProp),
             _ => {
                 let copies = name.strip_prefix("spray:").and_then(|copies| copies.parse().ok());
                 copies.filter(|copies| *copies > 0).map(Self::Spray).ok_or(UnknownRouter)
@@ -81,23 +100,23 @@ pub(crate) struct TransferOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     Letter {
+        /// As the router has it; of those that have nothing to say, zero.
+        rank: Reverse<u32>,
         generation: u8,
         born: Reverse<SteadyMs>,
     },
     /// As they were asked for.
-    Fragment {
-        number: u64,
-    },
+    Fragment { number: u64 },
 }
 
 impl TransferOrder {
     /// `neighbour` is the contact that the link is proven to lead to.
-    pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>) -> Self {
+    pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>, rank: u32) -> Self {
         let (generation, born) = (envelope.generation, Reverse(envelope.born));
         Self {
             is_for_others: !is_direct(envelope, neighbour) && !is_sos(envelope),
             priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
-            turn: Turn::Letter { generation, born },
+            turn: Turn::Letter { rank: Reverse(rank), generation, born },
             row: envelope.row,
         }
     }
@@ -146,8 +165,8 @@ mod tests {
     fn routers_have_names() {
         assert_eq!("carry".parse(), Ok(Router::Carry));
         assert_eq!("spray:6".parse(), Ok(Router::Spray(6)));
-        assert_eq!(Router::Spray(6).max_generation(), Some(3));
-        for bad in ["", "Carry", "spray", "spray:", "spray:0", "spray:-1", "maxprop"] {
+        assert_eq!("maxprop".parse(), Ok(Router::MaxProp));
+        for bad in ["", "Carry", "spray", "spray:", "spray:0", "spray:-1", "maxprop:8"] {
             assert_eq!(bad.parse::<Router>(), Err(UnknownRouter), "{bad}");
         }
     }

@@ -6,6 +6,7 @@
 //! acknowledgements come back here (`tau`) has found nobody, and may spread further.
 
 use super::Router;
+use super::mailboxes::{Mailboxes, Tag, Told};
 use super::neighbours::Neighbours;
 use crate::envelope::Priority;
 use crate::store::SteadyMs;
@@ -18,6 +19,11 @@ const HYSTERESIS: f64 = 3.0;
 const BASE: f64 = 1.0;
 /// And so many more towards a neighbour who brings more news than most.
 const BRINGER_BONUS: f64 = 2.0;
+/// One more towards a neighbour who has met its recipient later, by this share of its lifetime and more;
+/// and it goes before others of so many times its worth.
+const NEARER_BONUS: f64 = 1.0;
+const NEARER_SHARE: f64 = 0.02;
+const NEARER_FACTOR: f64 = 2.0;
 /// An envelope of this length gets [`BASE`] halvings; each time it is half as long, one more: what
 /// counts is delivery per byte.
 const BASE_BYTES: f64 = 64.0 * 1024.0;
@@ -31,6 +37,8 @@ const MAX_ACKS: f64 = 1000.0;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Copy {
     pub(crate) priority: Priority,
+    /// Of the recipient's mailbox, or of nobody's.
+    pub(crate) tag: Tag,
     pub(crate) generation: u8,
     pub(crate) born: SteadyMs,
     pub(crate) expires: SteadyMs,
@@ -61,12 +69,22 @@ pub(crate) struct Outlook<'a> {
     pub(crate) now: SteadyMs,
     pub(crate) acks: AckAges,
     pub(crate) neighbours: &'a Neighbours,
+    pub(crate) mailboxes: &'a Mailboxes,
+}
+
+/// Who a copy may go to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer<'a> {
+    /// Whether it brings more news than most.
+    pub(crate) is_bringer: bool,
+    pub(crate) told: &'a Told,
 }
 
 impl Outlook<'_> {
     /// The worth of a copy to whoever carries it: how much this very copy is likely to matter.
     pub(crate) fn worth(&self, copy: &Copy) -> Worth {
         let utility = match self.router {
+            _ if self.mailboxes.are_own(copy.tag) => f64::INFINITY,
             Router::Carry => {
                 let tau_ms = self.tau_ms(copy);
                 let left_ms = (copy.expires - self.now).max(0) as f64;
@@ -77,7 +95,10 @@ impl Outlook<'_> {
                     * (1.0 - (-left_ms / tau_ms).exp())
             }
             // The oldest goes first, as The ONE has it.
-            Router::Direct | Router::Epidemic | Router::Spray(_) => copy.taken as f64,
+            Router::Direct | Router::Epidemic | Router::Spray(_) | Router::Prophet => {
+                copy.taken as f64
+            }
+            Router::MaxProp => self.mailboxes.rank(copy.tag, copy.generation),
         };
         Worth { priority: copy.priority as u8, utility }
     }
@@ -88,18 +109,59 @@ impl Outlook<'_> {
             Router::Carry => new.utility > HYSTERESIS * old.utility,
             // The others give up the oldest for whatever comes.
             Router::Direct | Router::Epidemic | Router::Spray(_) => true,
+            // Of whole bodies one never leaves for more of itself.
+            Router::Prophet | Router::MaxProp => new.utility > old.utility,
         };
         new.priority > old.priority || (new.priority == old.priority && is_better)
     }
 
-    /// Whether a copy may be handed to a stranger.
-    pub(crate) fn may_spread(&self, copy: &Copy, is_bringer: bool) -> bool {
-        if let Some(max) = self.router.max_generation() {
-            return copy.generation < max;
+    /// Whether a copy may be handed to this neighbour.
+    pub(crate) fn may_spread(&self, copy: &Copy, peer: Peer<'_>) -> bool {
+        match self.router {
+            _ if peer.told.is_reader(copy.tag) => true,
+            Router::Carry => {
+                let bringer = if peer.is_bringer { BRINGER_BONUS } else { 0.0 };
+                let nearer = if self.is_nearer(copy, peer) { NEARER_BONUS } else { 0.0 };
+                let old = self.age_ms(copy) / self.tau_ms(copy);
+                f64::from(copy.generation) < BASE + small(copy) + bringer + nearer + old
+            }
+            Router::Direct => false,
+            Router::Epidemic | Router::MaxProp => true,
+            Router::Spray(copies) => {
+                u32::from(copy.generation) < u32::BITS - copies.saturating_sub(1).leading_zeros()
+            }
+            Router::Prophet => self.mailboxes.is_likelier(peer.told, copy.tag, self.now),
         }
-        let bonus = if is_bringer { BRINGER_BONUS } else { 0.0 };
-        let limit = BASE + small(copy) + bonus + self.age_ms(copy) / self.tau_ms(copy);
-        f64::from(copy.generation) < limit
+    }
+
+    /// How soon it is this copy's turn at this neighbour: what the neighbour is the reader of first.
+    pub(crate) fn appeal(&self, copy: &Copy, peer: Peer<'_>) -> Worth {
+        let Worth { priority, utility } = self.worth(copy);
+        let utility = match self.router {
+            _ if peer.told.is_reader(copy.tag) => f64::INFINITY,
+            Router::Carry if self.is_nearer(copy, peer) => NEARER_FACTOR * utility,
+            // The forwarding strategy `GRTRMax`.
+            Router::Prophet => peer.told.value(copy.tag).unwrap_or_default().into(),
+            _ => utility,
+        };
+        Worth { priority, utility }
+    }
+
+    /// The same of a letter, as far as the router cares: else the least copied go first.
+    pub(crate) fn letter_rank(&self, copy: &Copy, peer: Peer<'_>) -> u32 {
+        match self.router {
+            _ if peer.told.is_reader(copy.tag) => u32::MAX,
+            Router::Carry => self.is_nearer(copy, peer).into(),
+            Router::Prophet => peer.told.value(copy.tag).unwrap_or_default().into(),
+            // Ranks are positive: their bits have their order.
+            Router::MaxProp => (self.mailboxes.rank(copy.tag, copy.generation) as f32).to_bits(),
+            Router::Direct | Router::Epidemic | Router::Spray(_) => 0,
+        }
+    }
+
+    fn is_nearer(&self, copy: &Copy, peer: Peer<'_>) -> bool {
+        let by_ms = ((copy.expires - copy.born) as f64 * NEARER_SHARE) as i64;
+        self.mailboxes.is_nearer(peer.told, copy.tag, by_ms, self.now)
     }
 
     fn age_ms(&self, copy: &Copy) -> f64 {
@@ -146,52 +208,79 @@ mod tests {
 
     fn copy(generation: u8, age_ms: i64, size_bytes: u64) -> Copy {
         let (priority, born) = (Priority::Normal, -age_ms);
-        Copy { priority, generation, born, expires: born + 8 * HOUR_MS, taken: 0, size_bytes }
+        Copy {
+            priority,
+            tag: Tag(1),
+            generation,
+            born,
+            expires: born + 8 * HOUR_MS,
+            taken: 0,
+            size_bytes,
+        }
     }
 
-    fn outlook(router: Router, neighbours: &Neighbours) -> Outlook<'_> {
-        Outlook { router, now: 0, acks: AckAges::default(), neighbours }
+    static SILENT: Told = Told::SILENT;
+
+    fn outlook<'a>(
+        router: Router,
+        neighbours: &'a Neighbours,
+        mailboxes: &'a Mailboxes,
+    ) -> Outlook<'a> {
+        Outlook { router, now: 0, acks: AckAges::default(), neighbours, mailboxes }
+    }
+
+    fn stranger(is_bringer: bool) -> Peer<'static> {
+        Peer { is_bringer, told: &SILENT }
     }
 
     #[test]
     fn a_copy_is_halved_as_far_as_its_age_allows() {
         let neighbours = Neighbours::default();
-        let carry = outlook(Router::Carry, &neighbours);
+        let none = Mailboxes::new(Router::Carry, false);
+        let carry = outlook(Router::Carry, &neighbours, &none);
         let large = 1 << 20;
-        assert!(carry.may_spread(&copy(0, 0, large), false));
-        assert!(!carry.may_spread(&copy(1, 0, large), false));
-        assert!(carry.may_spread(&copy(1, 1, large), false), "older");
+        assert!(carry.may_spread(&copy(0, 0, large), stranger(false)));
+        assert!(!carry.may_spread(&copy(1, 0, large), stranger(false)));
+        assert!(carry.may_spread(&copy(1, 1, large), stranger(false)), "older");
         assert!(
-            carry.may_spread(&copy(3, 4 * HOUR_MS + 1, large), false),
+            carry.may_spread(&copy(3, 4 * HOUR_MS + 1, large), stranger(false)),
             "two quarters of its life"
         );
-        assert!(!carry.may_spread(&copy(4, 4 * HOUR_MS, large), false));
-        assert!(carry.may_spread(&copy(2, 0, large), true), "to a bringer");
-        assert!(carry.may_spread(&copy(5, 0, 2048), false), "small");
-        let spray = outlook(Router::Spray(8), &neighbours);
+        assert!(!carry.may_spread(&copy(4, 4 * HOUR_MS, large), stranger(false)));
+        assert!(carry.may_spread(&copy(2, 0, large), stranger(true)), "to a bringer");
+        assert!(carry.may_spread(&copy(5, 0, 2048), stranger(false)), "small");
+        let spray = outlook(Router::Spray(8), &neighbours, &none);
         assert!(
-            spray.may_spread(&copy(2, 0, 1), false) && !spray.may_spread(&copy(3, 0, 1), false)
+            spray.may_spread(&copy(2, 0, 1), stranger(false))
+                && !spray.may_spread(&copy(3, 0, 1), stranger(false))
         );
-        assert!(!outlook(Router::Direct, &neighbours).may_spread(&copy(0, 0, 1), true));
-        assert!(outlook(Router::Epidemic, &neighbours).may_spread(&copy(200, 0, 1), false));
+        assert!(
+            !outlook(Router::Direct, &neighbours, &none).may_spread(&copy(0, 0, 1), stranger(true))
+        );
+        assert!(
+            outlook(Router::Epidemic, &neighbours, &none)
+                .may_spread(&copy(200, 0, 1), stranger(false))
+        );
     }
 
     #[test]
     fn early_acknowledgements_make_copies_spread_sooner() {
         let neighbours = Neighbours::default();
-        let mut carry = outlook(Router::Carry, &neighbours);
+        let none = Mailboxes::new(Router::Carry, false);
+        let mut carry = outlook(Router::Carry, &neighbours, &none);
         let held = copy(2, HOUR_MS, 1 << 20);
-        assert!(!carry.may_spread(&held, false));
+        assert!(!carry.may_spread(&held, stranger(false)));
         for _ in 0..50 {
             carry.acks.add(HOUR_MS / 4);
         }
-        assert!(carry.may_spread(&held, false));
+        assert!(carry.may_spread(&held, stranger(false)));
     }
 
     #[test]
     fn only_what_is_worth_far_more_makes_others_leave() {
         let neighbours = Neighbours::default();
-        let carry = outlook(Router::Carry, &neighbours);
+        let none = Mailboxes::new(Router::Carry, false);
+        let carry = outlook(Router::Carry, &neighbours, &none);
         let worth = |generation, age_ms| carry.worth(&copy(generation, age_ms, 1 << 20));
         assert!(carry.replaces(worth(0, 0), worth(2, 0)), "four times");
         assert!(!carry.replaces(worth(0, 0), worth(1, 0)), "twice");

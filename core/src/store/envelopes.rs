@@ -4,6 +4,7 @@ use super::tombstones::{Proof, proof};
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::{ContactId, MessageId};
 use crate::envelope::{AckProof, BodyKey, Commitment, EnvelopeId, Fragment, FragmentAck, Priority};
+use crate::routing::Tag;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Whose envelope it is.
@@ -35,6 +36,7 @@ pub(crate) struct NewEnvelope<'a> {
     /// What it is charged to; none of own ones.
     pub(crate) postmark: Option<PostmarkRow>,
     pub(crate) fragment: Option<Fragment>,
+    pub(crate) tag: Tag,
     pub(crate) generation: u8,
     pub(crate) taken: SteadyMs,
     pub(crate) bytes: &'a [u8],
@@ -57,6 +59,8 @@ pub(crate) struct Carried {
     pub(crate) postmark: Option<PostmarkRow>,
     /// Of a fragment: its body, and its number there.
     pub(crate) fragment: Option<(BodyKey, u32)>,
+    /// Of the recipient's mailbox, where it is shown.
+    pub(crate) tag: Tag,
     /// How often this copy was halved.
     pub(crate) generation: u8,
     /// When this node got it.
@@ -64,10 +68,10 @@ pub(crate) struct Carried {
 }
 
 pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
-     recipient, size_bytes, postmark, body, number, generation, taken_steady FROM envelopes";
+     recipient, size_bytes, postmark, body, number, tag, generation, taken_steady FROM envelopes";
 
 /// Where a column stands that a query adds at the end of [`COLUMNS`].
-pub(super) const EXTRA: usize = 14;
+pub(super) const EXTRA: usize = 15;
 
 impl Store {
     pub(crate) fn insert_envelope(&self, new: &NewEnvelope<'_>) -> Result<EnvelopeRow, StoreError> {
@@ -75,8 +79,8 @@ impl Store {
             .prepare_cached(
                 "INSERT INTO envelopes (id, commitment_head, standing, priority, born_steady,
                      expires_steady, message, recipient, size_bytes, postmark, body, number,
-                     generation, taken_steady)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     tag, generation, taken_steady)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 &new.id.0,
@@ -91,6 +95,7 @@ impl Store {
                 new.postmark.map(|postmark| postmark.0),
                 new.fragment.map(|fragment| fragment.body.0),
                 new.fragment.map(|fragment| fragment.number),
+                new.tag.0,
                 new.generation,
                 new.taken,
             ])?;
@@ -176,6 +181,15 @@ impl Store {
         let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY row");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([], carried)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What is on board for others or from here, as bytes by generation.
+    pub(crate) fn bytes_by_generation(&self) -> Result<Vec<(u8, u64)>, StoreError> {
+        let sql = "SELECT generation, sum(size_bytes) FROM envelopes GROUP BY generation";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -298,7 +312,8 @@ pub(super) fn carried(row: &Row<'_>) -> rusqlite::Result<Carried> {
             Some(body) => Some((BodyKey(body), row.get(11)?)),
             None => None,
         },
-        generation: row.get(12)?,
-        taken: row.get(13)?,
+        tag: Tag(row.get(12)?),
+        generation: row.get(13)?,
+        taken: row.get(14)?,
     })
 }

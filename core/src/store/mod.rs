@@ -141,6 +141,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_settlements.sql"),
     include_str!("migrations/008_fragments.sql"),
     include_str!("migrations/009_bulletins.sql"),
+    include_str!("migrations/010_tags.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

@@ -6,7 +6,7 @@ use crate::relay::{BATCH, frames, take_in};
 use crate::world::{START, Writer, connect, exchange, open as open_node, rng, text, text_for};
 use footpost_core::{
     DAY_MS, Envelope, Identity, IdentityKey, Letter, LinkId, Node, Postmark, Priority, ReplyTarget,
-    StorePath, Suite, TagMode, TargetSecret, Timestamp, open, seal,
+    StorePath, Suite, TargetSecret, Timestamp, open, seal,
 };
 use rand_chacha::ChaCha20Rng;
 use std::hint::black_box;
@@ -177,7 +177,7 @@ impl Pair {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         let sealed = seal(&letter, &self.postmark, START, &mut self.rng);
         sealed.expect("the letter can be sealed").bytes

@@ -6,8 +6,8 @@ use crate::harness::{Comparison, cpu_time, interleave};
 use crate::world::{START, rng, text};
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use footpost_core::{
-    Body, Envelope, Identity, IdentityKey, Letter, Postmark, Priority, Sealed, Suite, TagMode,
-    TargetSecret, Timestamp, open, seal,
+    Body, Envelope, Identity, IdentityKey, Letter, Postmark, Priority, Sealed, Suite, TargetSecret,
+    Timestamp, open, seal,
 };
 use hkdf::Hkdf;
 use hpke::aead::AesGcm256;
@@ -104,7 +104,7 @@ impl Ours {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s: 7 * 86_400,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         seal(&letter, &self.postmark, START, &mut self.rng).expect("the letter can be sealed")
     }

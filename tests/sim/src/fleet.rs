@@ -89,12 +89,11 @@ pub(crate) fn open(
 ) -> Result<Vec<Person>, SimError> {
     let mut config = Config::default();
     config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
-    config.router(settings.router);
+    config.router(settings.router).tag_mode(settings.tags);
     // The buffer alone is the limit.
     config
         .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));
     config.lifetime_s(settings.lifetime_s)?.fragment_bytes(settings.fragment_bytes)?;
-    config.router(settings.router);
     let max_body_bytes = settings.fragment_bytes.min(MAX_BODY_BYTES).into();
     let mut seeds = chance(settings.seed, Chance::Nodes);
     let mut clocks = chance(settings.seed, Chance::Clocks);

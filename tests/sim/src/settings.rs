@@ -1,6 +1,6 @@
 //! What a run may vary.
 
-use footpost_core::Router;
+use footpost_core::{Router, TagMode};
 use serde::{Deserialize, Serialize};
 
 /// How a scenario is replayed.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub lifetime_s: u32,
     /// How the nodes pass on what they carry.
     pub router: Router,
+    /// Whether envelopes show mailbox tags.
+    pub tags: TagMode,
     /// The share of people who take all mail and pass none on. No message is from or to them.
     pub nodes_drop: f64,
     /// The share of people who are taken out: the same ones, and so what [`Settings::nodes_drop`] is
@@ -36,6 +38,7 @@ impl Default for Settings {
             fragment_bytes: 8 * 1024,
             lifetime_s: 300 * 60,
             router: Router::Carry,
+            tags: TagMode::Hidden,
             nodes_drop: 0.0,
             nodes_out: 0.0,
             clock_error_s: 0,

@@ -199,6 +199,7 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
                 fragment_bytes: number("fragment_bytes") as u32,
                 age_s: number("age_s") as u32,
                 left_s: number("left_s") as u32,
+                tag: frame["tag"].as_u64().map(|tag| Tag(tag as u32)),
             },
             shelves: vec![Shelf {
                 generation: number("generation") as u8,

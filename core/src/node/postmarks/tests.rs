@@ -3,9 +3,7 @@
 use super::*;
 use crate::chat::BulletinFilter;
 use crate::config::Config;
-use crate::envelope::{
-    AckProof, BulletinDraft, BulletinKind, Letter, Priority, Sealed, TagMode, seal,
-};
+use crate::envelope::{AckProof, BulletinDraft, BulletinKind, Letter, Priority, Sealed, seal};
 use crate::identity::{IdentityKey, Suite, TargetSecret};
 use crate::link::LinkId;
 use crate::link::frame::Passage;
@@ -85,7 +83,7 @@ impl Stranger {
             manifest: None,
             priority: Priority::Normal,
             lifetime_s: 2 * 24 * 60 * 60,
-            tag_mode: TagMode::Hidden,
+            mailbox: None,
         };
         seal(&letter, postmark, now, &mut self.0).unwrap()
     }

@@ -303,7 +303,7 @@ fn a_target_that_was_given_to_another_opens_nothing() {
         manifest: None,
         priority: Priority::Normal,
         lifetime_s: 3600,
-        tag_mode: crate::TagMode::Hidden,
+        mailbox: None,
     };
     let postmark = crate::Postmark::generate(&mut rng);
     let bytes = crate::seal(&letter, &postmark, talk.now, &mut rng).unwrap().bytes;

@@ -62,7 +62,14 @@ fn numbers(numbers: impl IntoIterator<Item = u32>) -> Numbers {
 }
 
 fn traits(fragment_bytes: u32) -> BodyTraits {
-    BodyTraits { priority: Priority::Normal, needed: 12, fragment_bytes, age_s: 0, left_s: 3600 }
+    BodyTraits {
+        priority: Priority::Normal,
+        needed: 12,
+        fragment_bytes,
+        age_s: 0,
+        left_s: 3600,
+        tag: None,
+    }
 }
 
 impl Scene {
