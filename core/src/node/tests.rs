@@ -17,6 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 mod fragments;
+mod mailboxes;
 
 /// Default settings, without work.
 pub(super) fn simulated() -> Config {
@@ -57,16 +58,20 @@ impl Scene {
         rng.fill_bytes(&mut seed);
         let mallory = Noise::new(Role::Initiator, &[7; 32], seed);
         let mut scene = Self { node, mallory, now, rng, reader: None };
-        let first = scene.mallory.write(&[]).unwrap();
-        scene.deliver(&first);
-        let second = scene.sent().remove(0);
-        scene.mallory.read(&second).unwrap();
+        scene.shake();
+        scene
+    }
+
+    fn shake(&mut self) {
+        let first = self.mallory.write(&[]).unwrap();
+        self.deliver(&first);
+        let second = self.sent().remove(0);
+        self.mallory.read(&second).unwrap();
         // An empty set: 120 counters of four bits, all zero.
         let mut sketch = vec![0; 61];
         sketch[0] = 0;
-        let third = scene.mallory.write(&sketch).unwrap();
-        scene.deliver(&third);
-        scene
+        let third = self.mallory.write(&sketch).unwrap();
+        self.deliver(&third);
     }
 
     fn greeted() -> Self {

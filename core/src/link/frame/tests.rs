@@ -1,4 +1,5 @@
 use super::*;
+use crate::routing::{MAX_MEETINGS, Vector};
 use data_encoding::HEXLOWER;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,7 +46,39 @@ fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
     vec(any::<u8>(), N).prop_map(|bytes| bytes.try_into().unwrap())
 }
 
+fn values(most: usize) -> impl Strategy<Value = Vec<(Tag, u16)>> {
+    vec((any::<u32>().prop_map(Tag), any::<u16>()), 0..=most)
+}
+
 proptest! {
+    #[test]
+    fn gossip_round_trips(
+        of in vec(any::<u32>().prop_map(Tag), 0..=9), as_of_s: u32, values in values(MAX_MEETINGS),
+    ) {
+        check(&Frame::Gossip(Gossip::Own(of.clone())));
+        check(&Frame::Gossip(Gossip::Met(values.clone())));
+        check(&Frame::Gossip(Gossip::Predictabilities(values.clone())));
+        check(&Frame::Gossip(Gossip::Meetings(Vector { of, as_of_s, meetings: values })));
+    }
+
+    #[test]
+    fn gossip_that_is_split_fits(tags in 0..300_u32, payload in 240..2_000_usize) {
+        let own: Vec<Tag> = (0..tags).map(Tag).collect();
+        let met: Vec<(Tag, u16)> = own.iter().map(|tag| (*tag, 1)).collect();
+        for gossip in [Gossip::Own(own.clone()), Gossip::Met(met)] {
+            let mut all = Vec::new();
+            for part in gossip.split(payload) {
+                prop_assert!(encoded(&Frame::Gossip(part.clone())).len() <= payload);
+                match part {
+                    Gossip::Own(tags) => all.extend(tags),
+                    Gossip::Met(values) => all.extend(values.iter().map(|(tag, _)| *tag)),
+                    _ => prop_assert!(false),
+                }
+            }
+            prop_assert_eq!(&all, &own);
+        }
+    }
+
     #[test]
     fn hello_round_trips(hello in hello()) {
         check(&Frame::Hello(hello));
@@ -168,6 +201,12 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
         runs.flat_map(|run| end(&run[0])..=end(&run[1])).collect()
     };
     let heads = || arrays(&frame["heads"]).into_iter().map(u64::from_be_bytes).collect();
+    let tag = |value: &Value| Tag(u32::from_be_bytes(hex(value).try_into().unwrap()));
+    let tags = |value: &Value| value.as_array().unwrap().iter().map(tag).collect();
+    let values = || {
+        let values = frame["values"].as_array().unwrap().iter();
+        values.map(|it| (tag(&it[0]), it[1].as_u64().unwrap() as u16)).collect()
+    };
     match frame["kind"].as_str().unwrap() {
         "hello" => Frame::Hello(Hello {
             version: number("version") as u8,
@@ -199,7 +238,7 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
                 fragment_bytes: number("fragment_bytes") as u32,
                 age_s: number("age_s") as u32,
                 left_s: number("left_s") as u32,
-                tag: frame["tag"].as_u64().map(|tag| Tag(tag as u32)),
+                tag: frame.get("tag").map(tag),
             },
             shelves: vec![Shelf {
                 generation: number("generation") as u8,
@@ -216,6 +255,14 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             Frame::FragmentAcks { body: body(), acks: acks.collect() }
         }
         "release" => Frame::Release(Release(bytes.try_into().unwrap())),
+        "own_tags" => Frame::Gossip(Gossip::Own(tags(&frame["tags"]))),
+        "met" => Frame::Gossip(Gossip::Met(values())),
+        "predictabilities" => Frame::Gossip(Gossip::Predictabilities(values())),
+        "meetings" => Frame::Gossip(Gossip::Meetings(Vector {
+            of: tags(&frame["tags"]),
+            as_of_s: number("as_of_s") as u32,
+            meetings: values(),
+        })),
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),
