@@ -203,6 +203,7 @@ impl AckAges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::Gossip;
 
     const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -261,6 +262,59 @@ mod tests {
             outlook(Router::Epidemic, &neighbours, &none)
                 .may_spread(&copy(200, 0, 1), stranger(false))
         );
+    }
+
+    #[test]
+    fn who_met_the_recipient_later_gets_one_more_and_the_recipient_all() {
+        let neighbours = Neighbours::default();
+        let mut mailboxes = Mailboxes::new(Router::Carry, true);
+        let (mut seen, mut told) = (Told::default(), Told::default());
+        let minutes = 60_000;
+        assert!(mailboxes.hear(&mut seen, Gossip::Own(vec![Tag(1)]), -15 * minutes));
+        // Five minutes ago: ten minutes later than here, a fiftieth of eight hours and a bit.
+        assert!(mailboxes.hear(&mut told, Gossip::Met(vec![(Tag(1), 5 * 60 / 16)]), 0));
+        let large = 1 << 20;
+        let nearer = |mailboxes: &Mailboxes| {
+            let carry = outlook(Router::Carry, &neighbours, mailboxes);
+            let peer = Peer { is_bringer: false, told: &told };
+            let (worth, appeal) =
+                (carry.worth(&copy(0, 0, large)), carry.appeal(&copy(0, 0, large), peer));
+            assert!(!carry.may_spread(&copy(2, 0, large), peer), "a claim buys no more");
+            assert_eq!(appeal > worth, carry.may_spread(&copy(1, 0, large), peer));
+            appeal > worth
+        };
+        assert!(nearer(&mailboxes));
+        assert!(mailboxes.hear(&mut seen, Gossip::Own(Vec::new()), -14 * minutes));
+        assert!(!nearer(&mailboxes), "nine minutes later");
+        let carry = outlook(Router::Carry, &neighbours, &mailboxes);
+        let reader = Peer { is_bringer: false, told: &seen };
+        assert!(carry.may_spread(&copy(200, 0, large), reader));
+        assert!(
+            carry.replaces(carry.appeal(&copy(200, 0, large), reader), carry.worth(&copy(0, 0, 1)))
+        );
+    }
+
+    #[test]
+    fn prophet_goes_by_predictabilities_and_lets_the_oldest_go() {
+        let neighbours = Neighbours::default();
+        let mut mailboxes = Mailboxes::new(Router::Prophet, true);
+        let (mut seen, mut told) = (Told::default(), Told::default());
+        assert!(mailboxes.hear(&mut seen, Gossip::Own(vec![Tag(1)]), 0));
+        assert!(mailboxes.hear(&mut told, Gossip::Predictabilities(vec![(Tag(1), 32_000)]), 0));
+        let prophet = outlook(Router::Prophet, &neighbours, &mailboxes);
+        let peer = |told| Peer { is_bringer: false, told };
+        // 0.495 here, and 0.488 there.
+        assert!(!prophet.may_spread(&copy(0, 0, 1), peer(&told)));
+        let other = Copy { tag: Tag(2), ..copy(0, 0, 1) };
+        assert!(!prophet.may_spread(&other, peer(&told)), "neither knows of it");
+        assert!(prophet.appeal(&copy(0, 0, 1), peer(&told)) > prophet.appeal(&other, peer(&told)));
+        let mut told = Told::default();
+        assert!(mailboxes.hear(&mut told, Gossip::Predictabilities(vec![(Tag(1), 33_000)]), 0));
+        let prophet = outlook(Router::Prophet, &neighbours, &mailboxes);
+        assert!(prophet.may_spread(&copy(0, 0, 1), peer(&told)), "0.504 there");
+        let old = Copy { taken: -1, ..copy(0, 0, 1) };
+        assert!(prophet.replaces(prophet.worth(&copy(9, 9, 1)), prophet.worth(&old)));
+        assert!(!prophet.replaces(prophet.worth(&old), prophet.worth(&old)));
     }
 
     #[test]
