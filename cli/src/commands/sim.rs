@@ -78,9 +78,8 @@ fn shown(report: &Report) -> String {
 
 fn tag_mode(args: &Sim) -> TagMode {
     match args.tags {
-        Some(Tags::Hidden) => TagMode::Hidden,
         Some(Tags::Shown) => TagMode::Mailbox,
         None if args.router.needs_tags() => TagMode::Mailbox,
-        None => TagMode::Hidden,
+        Some(Tags::Hidden) | None => TagMode::Hidden,
     }
 }

@@ -28,6 +28,16 @@ impl Tag {
     }
 }
 
+/// A likelihood as neighbours tell it.
+#[allow(clippy::cast_sign_loss, reason = "likelihoods are from 0 to 1")]
+pub(super) fn wire(likelihood: f64) -> u16 {
+    (likelihood * f64::from(u16::MAX)).round() as u16
+}
+
+pub(super) fn from_wire(value: u16) -> f64 {
+    f64::from(value) / f64::from(u16::MAX)
+}
+
 /// What neighbours tell each other of mailboxes. Values are 16 bits wide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Gossip {

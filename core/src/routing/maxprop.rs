@@ -6,7 +6,7 @@
 //! goes first and leaves last, the rest by cost. Where that threshold lies depends on how much a
 //! meeting moves.
 
-use super::mailboxes::Tag;
+use super::mailboxes::{Tag, from_wire, wire};
 use crate::store::SteadyMs;
 use crate::time::DAY_MS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +22,6 @@ pub(crate) const MAX_MEETINGS: usize = 32;
 pub(crate) const MAX_OF: usize = 64;
 /// Neighbours of whom is known what they were told.
 const MAX_LISTENERS: usize = 4096;
-/// On the wire 1 is this much.
-const ONE: f64 = 65_535.0;
 
 /// Whom somebody meets, how likely next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +194,7 @@ impl MaxProp {
             for &(tag, likely) in onward {
                 let next = self.vertex(tag);
                 if !costs.contains_key(&next) {
-                    border.insert(((cost + 1.0 - f64::from(likely) / ONE).to_bits(), next));
+                    border.insert(((cost + 1.0 - from_wire(likely)).to_bits(), next));
                 }
             }
         }
@@ -209,12 +207,10 @@ impl MaxProp {
             |vertex: &Vertex| self.heard.contains_key(vertex) || self.met.contains_key(vertex);
         let unknown: Vec<Vertex> =
             self.tags.keys().filter(|vertex| !is_known(vertex)).copied().collect();
-        unknown.into_iter().for_each(|vertex| self.unlink(vertex));
+        for vertex in unknown {
+            self.unlink(vertex);
+        }
     }
-}
-
-fn wire(likelihood: f64) -> u16 {
-    (likelihood * ONE).round() as u16
 }
 
 #[cfg(test)]

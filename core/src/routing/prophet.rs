@@ -4,7 +4,7 @@
 //! Predictabilities are of tags: a mailbox's tag of a new day inherits those of the tags that its
 //! owner has announced together with it.
 
-use super::mailboxes::{MAX_TAGS, Tag};
+use super::mailboxes::{MAX_TAGS, Tag, from_wire, wire};
 use crate::store::SteadyMs;
 use std::collections::BTreeMap;
 
@@ -17,8 +17,6 @@ const DELTA: f64 = 0.01;
 const BETA: f64 = 0.9;
 /// `gamma`, what is left of one after a second.
 const GAMMA: f64 = 0.999_885_791;
-/// On the wire 1 is this much.
-const ONE: f64 = 65_535.0;
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -61,7 +59,7 @@ impl Prophet {
     ) {
         let near = self.at(from, now);
         for &(tag, value) in values {
-            let transitive = near * (f64::from(value) / ONE) * BETA;
+            let transitive = near * from_wire(value) * BETA;
             let is_here = self.0.contains_key(&tag);
             if transitive > self.at(tag, now) && (is_here || self.0.len() < MAX_TAGS) {
                 let met = self.0.get(&tag).and_then(|known| known.met);
@@ -101,10 +99,6 @@ impl Prophet {
             least.and_then(|tag| self.0.remove(&tag));
         }
     }
-}
-
-fn wire(predictability: f64) -> u16 {
-    (predictability * ONE) as u16
 }
 
 #[cfg(test)]

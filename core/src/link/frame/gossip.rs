@@ -74,7 +74,9 @@ const TIME_AND_COUNT_BYTES: usize = 4 + 2;
 
 fn put_tags(out: &mut Vec<u8>, tags: &[Tag]) {
     out.put_varint(tags.len() as u64);
-    tags.iter().for_each(|tag| out.put_u32(tag.0));
+    for tag in tags {
+        out.put_u32(tag.0);
+    }
 }
 
 fn put_values(out: &mut Vec<u8>, values: &[(Tag, u16)]) {

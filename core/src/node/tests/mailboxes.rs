@@ -22,7 +22,7 @@ impl Scene {
     /// Decrypted, whatever the node has sent since.
     fn heard(&mut self) -> Vec<Vec<u8>> {
         let sent = self.sent();
-        sent.iter().map(|frame| self.mallory.read(frame).unwrap().to_vec()).collect()
+        sent.iter().map(|frame| self.mallory.read(frame).unwrap()).collect()
     }
 
     /// The same two meet once more.
@@ -44,7 +44,7 @@ impl Scene {
         self.send("to come");
         let contact = self.node.contacts().unwrap()[0].id;
         let name = ("a", "b/c");
-        let bytes = [1; 100_000];
+        let bytes = vec![1; 100_000];
         self.node
             .send_attachment(NOW, contact, name, 100_000, &mut &bytes[..], Priority::Normal)
             .unwrap();
