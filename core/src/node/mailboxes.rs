@@ -35,7 +35,7 @@ impl Node {
             return Err(Violation::Flood("mailbox tags").into());
         }
         if let Some(maxprop) = self.mailboxes.as_maxprop().filter(|_| is_meeting) {
-            let on_board = self.store.bytes_by_generation()?;
+            let on_board = self.store.foreign_by_generation()?;
             maxprop.set_threshold(&on_board, self.config.max_carried_bytes);
         }
         Ok(())

@@ -139,7 +139,7 @@ impl MaxProp {
         self.moved_bytes = self.moved_bytes.saturating_add(moved_bytes);
     }
 
-    /// Everything on board, as bytes by hops in ascending order: what a mean meeting moves is for
+    /// Others' mail on board, as bytes by hops in ascending order: what a mean meeting moves is for
     /// mail that has come few hops; with meetings that move nearly the buffer and more, ever less.
     pub(crate) fn set_threshold(&mut self, on_board: &[(u8, u64)], buffer_bytes: u64) {
         let moved = self.moved_bytes.checked_div(self.meetings).unwrap_or(0);
@@ -147,12 +147,13 @@ impl MaxProp {
             moved if moved < buffer_bytes / 2 => moved,
             moved => buffer_bytes.saturating_sub(moved),
         };
-        let mut sum = 0;
-        let fitting = on_board.iter().take_while(|(_, bytes)| {
-            sum += bytes;
-            sum <= share
+        let mut left = share;
+        let begun = on_board.iter().take_while(|(_, bytes)| {
+            let is_left = left > 0;
+            left = left.saturating_sub(*bytes);
+            is_left
         });
-        self.threshold = fitting.last().map_or(0, |(hops, _)| hops.saturating_add(1));
+        self.threshold = begun.last().map_or(0, |(hops, _)| hops.saturating_add(1));
     }
 
     /// Works out the costs anew, if anything has changed.
@@ -270,12 +271,12 @@ mod tests {
         maxprop.part(500);
         let on_board = [(0, 150), (1, 200), (2, 100), (3, 100)];
         maxprop.set_threshold(&on_board, 1000);
-        // 400 bytes: the first 350, and not the 100 after them.
-        assert_eq!(maxprop.threshold, 2);
+        // 400 bytes: the first 350, and what goes on beyond.
+        assert_eq!(maxprop.threshold, 3);
         assert!(maxprop.rank(Tag(5), 0) > maxprop.rank(Tag(5), 1));
-        assert!(maxprop.rank(Tag(5), 1) > 1.0 && maxprop.rank(Tag(5), 2) <= 1.0);
+        assert!(maxprop.rank(Tag(5), 2) > 1.0 && maxprop.rank(Tag(5), 3) <= 1.0);
         maxprop.set_threshold(&on_board, 600);
-        assert_eq!(maxprop.threshold, 1, "of what 600 bytes leave of 400");
+        assert_eq!(maxprop.threshold, 2, "600 bytes leave 200 of 400");
         maxprop.set_threshold(&on_board, 300);
         assert_eq!(maxprop.threshold, 0, "a meeting empties the buffer");
     }

@@ -184,9 +184,10 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What is on board for others or from here, as bytes by generation.
-    pub(crate) fn bytes_by_generation(&self) -> Result<Vec<(u8, u64)>, StoreError> {
-        let sql = "SELECT generation, sum(size_bytes) FROM envelopes GROUP BY generation";
+    /// What is on board for others, as bytes by generation, in ascending order.
+    pub(crate) fn foreign_by_generation(&self) -> Result<Vec<(u8, u64)>, StoreError> {
+        let sql = "SELECT generation, sum(size_bytes) FROM envelopes WHERE standing = 0
+             GROUP BY generation ORDER BY generation";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
