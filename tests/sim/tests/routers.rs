@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// Two villages of six and a postman, over a midnight. Neighbours write to each other and across.
 fn villages() -> Scenario {
     let (mut contacts, mut messages) = (String::new(), String::new());
-    for n in 0..500_u32 {
+    for n in 0..300_u32 {
         let (village, a) = (n % 2 * 6, n / 2 % 6);
         let at = 60_000 + n * 200;
         writeln!(contacts, "{at} {} {} {}", at + 20, village + a, village + (a + 1) % 6).unwrap();
@@ -22,7 +22,7 @@ fn villages() -> Scenario {
     }
     for n in 0..60_u32 {
         let size = 500 + n * 613 % 60_000;
-        writeln!(messages, "{} C M{n} {} {} {size}", 60_000 + n * 900, n % 12, (n * 5 + 3) % 12)
+        writeln!(messages, "{} C M{n} {} {} {size}", 60_000 + n * 600, n % 12, (n * 5 + 3) % 12)
             .unwrap();
     }
     scenario(&contacts, &messages)
