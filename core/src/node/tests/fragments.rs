@@ -10,18 +10,18 @@ use std::path::Path;
 const LIFETIME_S: u32 = 7 * 24 * 3600;
 
 /// Somebody's body on the way.
-struct Foreign {
+pub(super) struct Foreign {
     secret: BodySecret,
     postmark: Postmark,
 }
 
 impl Foreign {
-    fn new(seed: u8) -> Self {
+    pub(super) fn new(seed: u8) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed.into());
         Self { secret: BodySecret::new(&[seed; 32]), postmark: Postmark::generate(&mut rng) }
     }
 
-    fn fragment(&self, number: u32) -> Vec<u8> {
+    pub(super) fn fragment(&self, number: u32) -> Vec<u8> {
         let stamp = Stamp {
             needed: 12,
             priority: Priority::Normal,

@@ -1,5 +1,6 @@
 //! What is told of mailboxes, and what claims about them bring.
 
+use super::fragments::Foreign;
 use super::*;
 use crate::config::ConfigError;
 use crate::envelope::TagMode;
@@ -157,4 +158,21 @@ fn nobody_speaks_in_a_nodes_own_name() {
         })
         .collect();
     assert_eq!(of, [[Tag(5)]], "passed on is what was said of another");
+}
+
+#[test]
+fn routers_without_fragments_let_whole_bodies_go() {
+    for (router, left) in [(Router::Prophet, 6), (Router::Epidemic, 10)] {
+        let room = 10 * Foreign::new(1).fragment(0).len() as u64;
+        let mut scene = Scene::with(shown(router).max_carried_bytes(room).clone());
+        for body in [1, 2] {
+            for number in 0..5 {
+                scene.push(0, &Foreign::new(body).fragment(number));
+            }
+            scene.pass(1000);
+        }
+        assert_eq!(scene.carries(), 10);
+        scene.push(0, &Foreign::new(3).fragment(0));
+        assert_eq!(scene.carries(), left, "{router:?}");
+    }
 }
