@@ -84,7 +84,7 @@ pub(crate) enum Frame<'a> {
     /// Fragments of a body that the sender has on board; in the order in which it would pass bodies on.
     Holding { body: BodyKey, traits: BodyTraits, shelves: Vec<Shelf> },
     /// Those of a [`Frame::Holding`] that shall come now.
-    Fetch { body: BodyKey, numbers: Numbers },
+    Fetch { body: BodyKey, is_pull: bool, numbers: Numbers },
     /// Those of a [`Frame::Fetch`] that the sender has no more.
     Lack { body: BodyKey, numbers: Numbers },
     /// Acknowledgements of fragments that the neighbour holds.
@@ -190,8 +190,17 @@ impl<'a> Frame<'a> {
                     shelf.numbers.encode(out);
                 }
             }
-            Self::Fetch { body, numbers } => put_numbers(out, kind::FETCH, *body, numbers),
-            Self::Lack { body, numbers } => put_numbers(out, kind::LACK, *body, numbers),
+            Self::Fetch { body, is_pull, numbers } => {
+                out.put_u8(kind::FETCH);
+                out.put(&body.0);
+                out.put_u8((*is_pull).into());
+                numbers.encode(out);
+            }
+            Self::Lack { body, numbers } => {
+                out.put_u8(kind::LACK);
+                out.put(&body.0);
+                numbers.encode(out);
+            }
             Self::FragmentAcks { body, acks } => {
                 debug_assert!(acks.len() <= MAX_FRAGMENT_ACKS);
                 out.put_u8(kind::FRAGMENT_ACKS);
@@ -237,6 +246,7 @@ impl<'a> Frame<'a> {
             },
             kind::FETCH => Self::Fetch {
                 body: BodyKey(reader.array("body")?),
+                is_pull: valid(reader.u8("pull")?, "pull", |v| v <= 1)? == 1,
                 numbers: Numbers::decode(&mut reader)?,
             },
             kind::LACK => Self::Lack {
@@ -336,12 +346,6 @@ fn chunk<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let what = "envelope bytes";
     let bytes = reader.bytes(MAX_PAYLOAD_BYTES, what)?;
     if bytes.is_empty() { Err(DecodeError::Invalid { what }) } else { Ok(bytes) }
-}
-
-fn put_numbers(out: &mut Vec<u8>, kind: u8, body: BodyKey, numbers: &Numbers) {
-    out.put_u8(kind);
-    out.put(&body.0);
-    numbers.encode(out);
 }
 
 fn shelves(reader: &mut Reader<'_>) -> Result<Vec<Shelf>, DecodeError> {

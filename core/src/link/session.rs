@@ -259,9 +259,15 @@ impl Session {
     }
 
     /// A fragment that the neighbour has asked for, as its `turn`th.
-    pub(crate) fn push_fragment(&mut self, fragment: &Carried, piece: Piece, turn: u64) {
+    pub(crate) fn push_fragment(
+        &mut self,
+        fragment: &Carried,
+        piece: Piece,
+        is_pull: bool,
+        turn: u64,
+    ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, turn));
+        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -296,7 +302,11 @@ impl Session {
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
     pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        if self.outbox.current.is_some() { None } else { self.outbox.transfers.pop_first() }
+        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
+        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+            return None;
+        }
+        self.outbox.transfers.pop_first()
     }
 
     pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {

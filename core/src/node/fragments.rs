@@ -34,14 +34,23 @@ const BESIDE_NUMBERS_BYTES: usize = 56;
 /// Of 256 bodies, so many are taken as if they were for this node.
 const DECOYS: u8 = 16;
 
+/// What is to be fetched of an offer.
+struct Lacking {
+    count: usize,
+    /// Whether it goes before what is only passed on: it is for this node, or seems to be.
+    is_pull: bool,
+}
+
 impl Node {
-    /// Names what is on board of these bodies, the most useful first.
+    /// Names what is on board of these bodies, the most useful first: as they would be there, where
+    /// they are new and halved once more.
     pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: &[BodyKey]) {
         let outlook = self.outlook();
         let worth = |body: &BodyKey| {
             let holding = self.holdings.get(*body)?;
             let least = holding.generations.values().min()?;
-            Some((outlook.worth(&holding.copy(*least)), *body))
+            let there = Copy { taken: now.steady, ..holding.copy(least.saturating_add(1)) };
+            Some((outlook.worth(&there), *body))
         };
         let mut worthy: Vec<_> = bodies.iter().filter_map(worth).collect();
         worthy.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -99,7 +108,7 @@ impl Node {
             return Ok(());
         }
         let acked = self.store.fragment_acks(body)?;
-        let is_own = self.collects(body.mark())?;
+        let is_pull = self.collects(body.mark())? || self.is_decoy(body);
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         for mut shelf in shelves {
             session.bodies.note_theirs(body, traits, &shelf.numbers);
@@ -115,7 +124,7 @@ impl Node {
                 }
             }
             if !shelf.numbers.is_empty() {
-                session.bodies.push_offer(Offer { body, traits, shelf }, is_own);
+                session.bodies.push_offer(Offer { body, traits, shelf }, is_pull);
             }
         }
         Ok(self.fetch_more(link)?)
@@ -152,7 +161,7 @@ impl Node {
         let mut result = Ok(());
         session.bodies.walk_offers(|offer| {
             let (body, traits) = (offer.body, offer.traits);
-            let mut lacking = match self.lacking(offer) {
+            let Lacking { mut count, is_pull } = match self.lacking(offer) {
                 Ok(Some(lacking)) => lacking,
                 Ok(None) => {
                     offer.shelf.numbers = Numbers::default();
@@ -170,28 +179,28 @@ impl Node {
             for number in offer.shelf.numbers.begun_at(turn) {
                 if self.holdings.contains((body, number)) {
                     offer.shelf.numbers.remove(number);
-                } else if left < bytes || lacking == 0 {
+                } else if left < bytes || count == 0 {
                     break;
                 } else if let Entry::Vacant(free) = self.fetching.entry((body, number)) {
                     free.insert(link);
                     left -= bytes;
-                    lacking -= 1;
+                    count -= 1;
                     offer.shelf.numbers.remove(number);
                     self.fetches.push_back((until, (body, number), link));
                     batch.insert(number);
                 }
             }
             if !batch.is_empty() {
-                batches.push((body, bytes as u32, batch));
+                batches.push((body, bytes as u32, is_pull, batch));
             }
             if left < bytes { Walk::Stop } else { Walk::On }
         });
-        for (body, bytes, numbers) in batches {
+        for (body, bytes, is_pull, numbers) in batches {
             for number in numbers.iter() {
-                session.bodies.note_fetching((body, number), bytes);
+                session.bodies.note_fetching((body, number), bytes, is_pull);
             }
             for numbers in numbers.split(numbers_room(session)) {
-                session.push_control(&Frame::Fetch { body, numbers });
+                session.push_control(&Frame::Fetch { body, is_pull, numbers });
             }
         }
         result
@@ -199,7 +208,7 @@ impl Node {
 
     /// How many fragments like these are to be fetched now; none where they are of no use: for this
     /// node all that it takes, for others what is offered, and worth its room.
-    fn lacking(&mut self, offer: &Offer) -> Result<Option<usize>, StoreError> {
+    fn lacking(&mut self, offer: &Offer) -> Result<Option<Lacking>, StoreError> {
         let (body, traits) = (offer.body, &offer.traits);
         if let Some(attachment) = self.collected(body.mark())?.filter(|a| a.blocks_left > 0) {
             let (needed, here) = (attachment.layout.needed() as usize, attachment.arrived as usize);
@@ -208,13 +217,14 @@ impl Node {
             // A few more than suffice, in case; and if they did not, a few more again.
             let spare = needed / 32 + 2;
             let lacking = (needed + spare).saturating_sub(here + coming);
-            return Ok(Some(if coming == 0 { lacking.max(spare) } else { lacking }));
+            let count = if coming == 0 { lacking.max(spare) } else { lacking };
+            return Ok(Some(Lacking { count, is_pull: true }));
         }
-        let is_due = offer.shelf.is_offered || self.is_decoy(body);
+        let is_pull = self.is_decoy(body);
         let here = self.holdings.count(body);
         // One more than suffices opens nearly every block, should this be the only carrier.
         let enough = traits.needed as usize + 1;
-        if !is_due || here >= enough {
+        if !(offer.shelf.is_offered || is_pull) || here >= enough {
             return Ok(None);
         }
         let now = self.clock.steady();
@@ -231,7 +241,7 @@ impl Node {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();
-        Ok(Some(enough.saturating_sub(here + coming)))
+        Ok(Some(Lacking { count: enough.saturating_sub(here + coming), is_pull }))
     }
 
     /// Some bodies are taken that are offered to their recipients alone, so that taking them does not
@@ -286,6 +296,7 @@ impl Node {
         &mut self,
         link: LinkId,
         body: BodyKey,
+        is_pull: bool,
         numbers: &Numbers,
     ) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
@@ -300,7 +311,9 @@ impl Node {
                 None => None,
             };
             match (turn, carried) {
-                (Some(turn), Some(carried)) => session.push_fragment(&carried, piece, turn),
+                (Some(turn), Some(carried)) => {
+                    session.push_fragment(&carried, piece, is_pull, turn);
+                }
                 _ => drop(lacking.insert(number)),
             }
         }

@@ -259,7 +259,9 @@ impl Node {
             Frame::Holding { body, traits, shelves } => {
                 self.receive_holding(link, body, traits, shelves)
             }
-            Frame::Fetch { body, numbers } => self.receive_fetch(link, body, &numbers),
+            Frame::Fetch { body, is_pull, numbers } => {
+                self.receive_fetch(link, body, is_pull, &numbers)
+            }
             Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
             Frame::FragmentAcks { body, acks } => self.receive_fragment_acks(link, body, &acks),
             Frame::Release(release) => self.apply_release(now, link, release),

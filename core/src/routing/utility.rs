@@ -20,7 +20,7 @@ const BASE: f64 = 1.0;
 const BRINGER_BONUS: f64 = 2.0;
 /// An envelope of this length gets [`BASE`] halvings; each time it is half as long, one more: what
 /// counts is delivery per byte.
-const BASE_BYTES: f64 = 64.0 * 1024.0;
+const BASE_BYTES: f64 = 256.0 * 1024.0;
 
 /// The assumption that a node begins with counts like so many acknowledgements.
 const PRIOR_ACKS: f64 = 3.0;

@@ -206,7 +206,10 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
                 numbers: numbers(),
             }],
         },
-        "fetch" => Frame::Fetch { body: body(), numbers: numbers() },
+        "fetch" => {
+            let is_pull = frame["is_pull"].as_bool().unwrap();
+            Frame::Fetch { body: body(), is_pull, numbers: numbers() }
+        }
         "lack" => Frame::Lack { body: body(), numbers: numbers() },
         "fragment_acks" => {
             let acks = frame["acks"].as_array().unwrap().iter();
