@@ -2,7 +2,7 @@
 
 use super::acks::TOMBSTONE_SLACK_MS;
 use super::{Epoch, Node};
-use crate::chat::{State, ratchet};
+use crate::chat::State;
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
@@ -41,23 +41,23 @@ impl Node {
             .filter(|session| session.is_opening())
             .map(|session| session.deadline)
             .min();
-        let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
-        let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
+        let due = self.store.due()?;
+        let dies = due.secret_dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
         let wish = self.wishes.front().map(|(until, ..)| *until);
         let fetch = self.fetches.front().map(|(until, ..)| *until);
-        let resealing = (!self.store.contacts_to_reseal()?.is_empty()).then(|| self.clock.steady());
+        let resealing = due.reseals.then(|| self.clock.steady());
         let steady = [
-            (self.store.next_expiry()?, Reason::Expiry),
-            (self.store.next_ack()?, Reason::Acknowledgement),
-            (self.store.next_forgetting()?, Reason::Tombstone),
+            (due.expiry, Reason::Expiry),
+            (due.ack, Reason::Acknowledgement),
+            (due.tombstone, Reason::Tombstone),
             (opening, Reason::Handshake),
             (wish, Reason::Wish),
             (fetch, Reason::Wish),
-            (self.store.next_of_attachments()?, Reason::Attachment),
-            (due, Reason::Secret),
+            (due.attachment, Reason::Attachment),
+            (due.secret, Reason::Secret),
             (dies, Reason::Secret),
             (self.store.next_renewal()?, Reason::Secret),
-            (self.store.next_refresh()?, Reason::Refresh),
+            (due.refresh, Reason::Refresh),
             (resealing, Reason::Resealing),
         ];
         let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);

@@ -6,8 +6,8 @@ use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
 use crate::world::SimError;
 use footpost_core::{
-    Body, Config, ContactId, EnvelopeId, LinkId, MAX_ENVELOPE_BYTES, Node, Priority, SendError,
-    StoreError, StorePath, Timestamp, Traffic, Work,
+    Body, Config, ContactId, EnvelopeId, EnvelopePool, LinkId, MAX_ENVELOPE_BYTES, Node, Priority,
+    SendError, StoreError, StorePath, Timestamp, Traffic, Work,
 };
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
@@ -100,11 +100,17 @@ pub(crate) fn open(
     let mut clocks = chance(settings.seed, Chance::Clocks);
     let error_ms = i64::try_from(settings.clock_error_s).unwrap_or(i64::MAX).saturating_mul(1000);
     let mut people = Vec::with_capacity(scenario.people);
+    let pool = EnvelopePool::default();
     for person in 0..scenario.people {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(seeds.next_u64()));
         let width = error_ms.unsigned_abs().saturating_mul(2).saturating_add(1);
         let clock_error_ms = (clocks.next_u64() % width) as i64 - error_ms;
-        let node = Node::open(&StorePath::Memory, config.clone(), rng, wall(at, clock_error_ms))?;
+        let node = Node::open(
+            &StorePath::Pooled(pool.clone()),
+            config.clone(),
+            rng,
+            wall(at, clock_error_ms),
+        )?;
         people.push(Person {
             node,
             clock_error_ms,
