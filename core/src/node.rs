@@ -5,6 +5,7 @@ mod attachments;
 mod backup;
 mod bulletins;
 mod carrying;
+mod custody;
 mod devices;
 mod fragments;
 mod holdings;

@@ -39,7 +39,8 @@ impl Node {
         let is_bringer = neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
         letter.standing == Standing::Bulletin
             || is_direct(letter, contact)
-            || self.outlook().may_spread(&copy(letter, &self.holdings), is_bringer)
+            || self.may_entrust(neighbour)
+                && self.outlook().may_spread(&copy(letter, &self.holdings), is_bringer)
     }
 
     /// A meeting begins.
@@ -47,6 +48,7 @@ impl Node {
         for forgotten in self.neighbours.meet(neighbour, now.steady) {
             self.store.delete_neighbour(&forgotten)?;
         }
+        self.draw_trial(&neighbour);
         Ok(())
     }
 

@@ -62,11 +62,13 @@ impl Node {
             }
         }
         let is_bringer = session.neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
+        let may_entrust = self.may_entrust(session.neighbour);
         let outlook = self.outlook();
         let room = numbers_room(session);
         let mut shelves = Vec::new();
         for (generation, numbers) in by_generation {
-            let is_offered = outlook.may_spread(&holding.copy(generation), is_bringer);
+            let is_offered =
+                may_entrust && outlook.may_spread(&holding.copy(generation), is_bringer);
             let shelf = |numbers| Shelf { generation, is_offered, numbers };
             shelves.extend(numbers.split(room).into_iter().map(shelf));
         }

@@ -79,8 +79,11 @@ impl Node {
             let now = node.begin(now, Durability::Process)?;
             let session = node.links.remove(&link);
             node.fetch_elsewhere(link);
-            if let Some(neighbour) = session.and_then(|session| session.neighbour) {
-                node.part(neighbour)?;
+            if let Some(session) = session {
+                node.keep_handed(&session)?;
+                if let Some(neighbour) = session.neighbour {
+                    node.part(neighbour)?;
+                }
             }
             node.fetch_again(now, Some(link))
         })
@@ -263,6 +266,8 @@ impl Node {
             Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
             Frame::FragmentAcks { body, acks } => self.receive_fragment_acks(link, body, &acks),
             Frame::Release(release) => self.apply_release(now, link, release),
+            Frame::Challenge(challenge) => self.receive_challenge(link, &challenge),
+            Frame::Custody(answers) => self.receive_answers(now, link, &answers),
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
                 Ok(())
@@ -378,7 +383,7 @@ impl Node {
             session.marked = Some(contact.id);
             session.push_control(&Frame::Proof { mac: link_proof(&pair, &hash, own_role) });
         }
-        Ok(())
+        Ok(self.challenge(link)?)
     }
 
     fn receive_proof(&mut self, link: LinkId, mac: &[u8; 32]) -> Result<(), Fault> {
@@ -392,10 +397,10 @@ impl Node {
         // Another holder of the contact's card can show its mark, and no more.
         if bool::from(expected.ct_eq(mac)) && session.contact.replace(contact).is_none() {
             if let Some(key) = session.neighbour.replace(NeighbourId::Contact(contact)) {
-                self.neighbours.identify(key, NeighbourId::Contact(contact));
-                self.store.delete_neighbour(&key)?;
+                self.recognise(&key, contact)?;
             }
             self.events.push_back(Event::NeighbourProven { link, contact });
+            self.challenge(link)?;
         }
         Ok(())
     }

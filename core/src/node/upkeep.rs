@@ -130,6 +130,7 @@ impl Node {
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, CloseReason::Epoch);
         }
+        self.store.forget_handed(now.steady)?;
         self.events.push_back(Event::EpochRotated);
         self.turn_postmarks(now)?;
         self.renew_cards(now)

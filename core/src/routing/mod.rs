@@ -3,9 +3,11 @@
 //! Everything here is pure; the node keeps the evidence.
 
 mod neighbours;
+mod reputation;
 mod utility;
 
 pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
+pub(crate) use reputation::{Reputation, Verdict};
 pub(crate) use utility::{AckAges, Copy, Outlook, Worth};
 
 use crate::chat::ContactId;

@@ -1,5 +1,6 @@
 //! Whom this node meets: its own evidence, and nobody's word.
 
+use super::reputation::{Reputation, Verdict, mean};
 use crate::chat::ContactId;
 use crate::store::SteadyMs;
 use crate::time::DAY_MS;
@@ -9,6 +10,9 @@ use std::collections::BTreeMap;
 const MAX_NEIGHBOURS: usize = 4096;
 /// None is remembered for longer.
 const MAX_AGE_MS: i64 = 30 * DAY_MS as i64;
+/// Who comes back sooner was never away: a link that breaks is no meeting, and nobody is met more often
+/// for dialling more often.
+const MEETING_GAP_MS: SteadyMs = 10 * 60 * 1000;
 /// Who brings so many times the news of others is a bringer, once there is any evidence.
 const BRINGER_SHARE: f64 = 1.5;
 const BRINGER_EVIDENCE: u32 = 4;
@@ -23,12 +27,22 @@ pub(crate) enum NeighbourId {
 }
 
 /// What is known of one neighbour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Acquaintance {
     pub(crate) met: SteadyMs,
     pub(crate) meetings: u32,
     /// Mail that was first heard of from them.
     pub(crate) brought: u32,
+    pub(crate) reputation: Reputation,
+    /// Whether it is trusted for this meeting, whatever is known of it.
+    pub(crate) is_on_trial: bool,
+}
+
+impl Acquaintance {
+    fn new(met: SteadyMs) -> Self {
+        let reputation = Reputation::default();
+        Self { met, meetings: 0, brought: 0, reputation, is_on_trial: false }
+    }
 }
 
 /// All of them, and sums that are asked for often.
@@ -40,6 +54,8 @@ pub(crate) struct Neighbours {
     /// neighbours last met before it.
     met_before: Vec<(SteadyMs, f64)>,
     once: f64,
+    /// The share of what neighbours are handed that they keep or deliver.
+    kept: f64,
 }
 
 impl Neighbours {
@@ -56,10 +72,11 @@ impl Neighbours {
 
     /// A meeting begins. Says who is forgotten for it.
     pub(crate) fn meet(&mut self, id: NeighbourId, now: SteadyMs) -> Vec<NeighbourId> {
-        let known =
-            self.known.entry(id).or_insert(Acquaintance { met: now, meetings: 0, brought: 0 });
+        let known = self.known.entry(id).or_insert(Acquaintance::new(now));
+        let is_new = known.meetings == 0 || now - known.met >= MEETING_GAP_MS;
         known.met = now;
-        known.meetings += 1;
+        known.meetings += u32::from(is_new);
+        known.is_on_trial = false;
         let mut forgotten: Vec<NeighbourId> = self
             .known
             .iter()
@@ -82,15 +99,41 @@ impl Neighbours {
     /// It turns out whose key this is: what is known of it is known of them.
     pub(crate) fn identify(&mut self, key: NeighbourId, contact: NeighbourId) {
         let Some(seen) = self.known.remove(&key) else { return };
-        let known = self.known.entry(contact).or_insert(Acquaintance {
-            met: seen.met,
-            meetings: 0,
-            brought: 0,
-        });
+        let known = self.known.entry(contact).or_insert(Acquaintance::new(seen.met));
         known.met = known.met.max(seen.met);
         known.meetings += seen.meetings;
         known.brought += seen.brought;
+        known.reputation.merge(&seen.reputation);
+        known.is_on_trial = false;
         self.sum_up();
+    }
+
+    /// What the neighbour has shown of what it was handed.
+    pub(crate) fn judge(
+        &mut self,
+        id: &NeighbourId,
+        now: SteadyMs,
+        verdicts: impl Iterator<Item = Verdict>,
+    ) {
+        if let Some(known) = self.known.get_mut(id) {
+            verdicts.for_each(|verdict| known.reputation.judge(now, verdict));
+            self.kept = mean(self.known.values().map(|known| &known.reputation));
+        }
+    }
+
+    /// Whether it keeps nearly as much of what it is handed as others do. A newcomer does.
+    pub(crate) fn is_reliable(&self, id: &NeighbourId, now: SteadyMs) -> bool {
+        self.known.get(id).is_none_or(|known| known.reputation.suffices(now, self.kept))
+    }
+
+    pub(crate) fn set_trial(&mut self, id: &NeighbourId, is_on_trial: bool) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.is_on_trial = is_on_trial;
+        }
+    }
+
+    pub(crate) fn is_on_trial(&self, id: &NeighbourId) -> bool {
+        self.known.get(id).is_some_and(|known| known.is_on_trial)
     }
 
     /// The neighbour is the first to have told of something.
@@ -124,6 +167,7 @@ impl Neighbours {
         let mut met: Vec<(SteadyMs, f64)> =
             self.known.values().map(|known| (known.met, f64::from(known.meetings))).collect();
         met.sort_by_key(|(met, _)| *met);
+        self.kept = mean(self.known.values().map(|known| &known.reputation));
         self.once = met.iter().filter(|(_, meetings)| *meetings < 1.5).count() as f64;
         let mut sum = 0.0;
         for (_, meetings) in &mut met {
