@@ -189,12 +189,21 @@ mod tests {
     #[test]
     fn what_all_have_seen_is_no_news() {
         let mut neighbours = Neighbours::default();
-        for now in 0..50_i64 {
-            neighbours.meet(id((now % 5).unsigned_abs() as u8), now);
+        for turn in 0..50_i64 {
+            neighbours.meet(id((turn % 5).unsigned_abs() as u8), turn * MEETING_GAP_MS);
         }
-        assert!(neighbours.novelty(100) > 0.99, "nobody was met since");
+        assert!(neighbours.novelty(100 * MEETING_GAP_MS) > 0.99, "nobody was met since");
         assert!(neighbours.novelty(0) < 0.05, "all were");
-        assert!((neighbours.novelty(48) - 0.6).abs() < 0.1, "three of five");
+        assert!((neighbours.novelty(48 * MEETING_GAP_MS) - 0.6).abs() < 0.1, "three of five");
+    }
+
+    #[test]
+    fn who_dials_again_and_again_is_met_once() {
+        let mut neighbours = Neighbours::default();
+        for now in 0..1000 {
+            neighbours.meet(id(1), now);
+        }
+        assert_eq!(neighbours.get(&id(1)).map(|known| known.meetings), Some(1));
     }
 
     #[test]
