@@ -50,6 +50,8 @@ pub(crate) struct Custody {
     pub(crate) asked: Option<Asked>,
     /// Challenges answered.
     pub(crate) answered: u8,
+    /// Whether the neighbour deletes what this side has taken.
+    pub(crate) takes_over: bool,
 }
 
 /// An open challenge.

@@ -59,6 +59,7 @@ pub(super) mod kind {
     pub(in crate::link) const RELEASE: u8 = 0x0f;
     pub(in crate::link) const CHALLENGE: u8 = 0x10;
     pub(in crate::link) const CUSTODY: u8 = 0x11;
+    pub(in crate::link) const HANDOVER: u8 = 0x12;
 }
 
 /// One frame. What is large borrows from the decrypted message.
@@ -98,6 +99,8 @@ pub(crate) enum Frame<'a> {
     Challenge(Challenge),
     /// The answers to a [`Frame::Challenge`], in its order.
     Custody(Vec<Answer>),
+    /// What the sender offers from here on it will delete once the neighbour has taken it.
+    Handover,
     /// The sender is about to close the link.
     Bye { reason: u8 },
     /// An extension that this version does not know.
@@ -221,6 +224,7 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::CUSTODY);
                 encode_answers(answers, out);
             }
+            Self::Handover => out.put_u8(kind::HANDOVER),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
@@ -262,6 +266,7 @@ impl<'a> Frame<'a> {
             kind::RELEASE => Self::Release(Release(reader.array("release")?)),
             kind::CHALLENGE => Self::Challenge(Challenge::decode(&mut reader)?),
             kind::CUSTODY => Self::Custody(decode_answers(&mut reader)?),
+            kind::HANDOVER => Self::Handover,
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),

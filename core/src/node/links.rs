@@ -156,6 +156,7 @@ impl Node {
             Some(envelope) => self.bytes_of(envelope)?,
             None => None,
         };
+        let is_moving = self.handover.as_ref().is_some_and(|it| it.has(row));
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let (Some(envelope), Some(bytes)) = (envelope, bytes) else {
             session.push_lack(row);
@@ -165,7 +166,8 @@ impl Node {
         session.in_flight.insert(envelope.id.head(), row);
         let passage = Passage {
             age_s: u32::try_from(age_s).unwrap_or(u32::MAX),
-            generation: envelope.generation.saturating_add(1),
+            // A copy that moves is not halved.
+            generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
         session.begin_transfer(bytes, passage);
         Ok(())
@@ -268,6 +270,10 @@ impl Node {
             Frame::Release(release) => self.apply_release(now, link, release),
             Frame::Challenge(challenge) => self.receive_challenge(link, &challenge),
             Frame::Custody(answers) => self.receive_answers(now, link, &answers),
+            Frame::Handover => {
+                self.take_over(link);
+                Ok(())
+            }
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
                 Ok(())

@@ -211,6 +211,9 @@ impl Node {
             let handed = self.store.envelope_at(row)?.filter(|handed| handed.id.head() == *head);
             let Some(handed) = handed else { continue };
             self.judge_silence(link, *head)?;
+            if self.pass_custody(&handed)? {
+                continue;
+            }
             self.note_handed(link, &handed)?;
             // What an unreliable carrier takes counts for no copy.
             if self.is_reliable(known) {

@@ -18,6 +18,7 @@ use rand_core::SeedableRng;
 
 mod custody;
 mod fragments;
+mod shares;
 
 /// Default settings, without work.
 pub(super) fn simulated() -> Config {
@@ -57,14 +58,18 @@ impl Scene {
         scene
     }
 
-    /// A new link, up to the handshake's end.
     fn connect(&mut self) {
+        self.connect_as([7; 32]);
+    }
+
+    /// A new link, up to the handshake's end, by a neighbour with this key.
+    fn connect_as(&mut self, secret: [u8; 32]) {
         let info =
             LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
         self.node.handle_link_up(self.now, LINK, info).unwrap();
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        self.mallory = Noise::new(Role::Initiator, &[7; 32], seed);
+        self.mallory = Noise::new(Role::Initiator, &secret, seed);
         let first = self.mallory.write(&[]).unwrap();
         self.deliver(&first);
         let second = self.sent().remove(0);

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const MAX_NEIGHBOURS: usize = 4096;
 /// None is remembered for longer.
 const MAX_AGE_MS: i64 = 30 * DAY_MS as i64;
+/// So many meetings make half of what any number can.
+const MEETINGS_HALF: f64 = 8.0;
 /// Who comes back sooner was never away: a link that breaks is no meeting, and nobody is met more often
 /// for dialling more often.
 const MEETING_GAP_MS: SteadyMs = 10 * 60 * 1000;
@@ -43,6 +45,16 @@ impl Acquaintance {
         let reputation = Reputation::default();
         Self { met, meetings: 0, brought: 0, reputation, is_on_trial: false }
     }
+}
+
+/// A neighbour in reach that could take mail over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) id: NeighbourId,
+    /// As it says.
+    pub(crate) free_bytes: u64,
+    /// What there is to take.
+    pub(crate) needed_bytes: u64,
 }
 
 /// All of them, and sums that are asked for often.
@@ -124,6 +136,19 @@ impl Neighbours {
     /// Whether it keeps nearly as much of what it is handed as others do. A newcomer does.
     pub(crate) fn is_reliable(&self, id: &NeighbourId, now: SteadyMs) -> bool {
         self.known.get(id).is_none_or(|known| known.reputation.suffices(now, self.kept))
+    }
+
+    /// How good a carrier it is likely to be: reliable, often met, with room. The first two are this
+    /// node's own evidence; the room is the neighbour's word, and counts only for who has kept what it
+    /// was handed.
+    pub(crate) fn rank(&self, candidate: &Candidate, now: SteadyMs) -> f64 {
+        let Some(known) = self.known.get(&candidate.id) else { return 0.0 };
+        let meetings = f64::from(known.meetings);
+        let proximity = 1.0 + meetings / (meetings + MEETINGS_HALF);
+        let is_proven = known.reputation.is_proven(now);
+        let claimed = candidate.free_bytes as f64 / candidate.needed_bytes.max(1) as f64;
+        let capacity = 1.0 + if is_proven { claimed.min(1.0) } else { 0.0 };
+        known.reputation.relative(now, self.kept) * proximity * capacity
     }
 
     pub(crate) fn set_trial(&mut self, id: &NeighbourId, is_on_trial: bool) {
@@ -217,6 +242,28 @@ mod tests {
         }
         assert!(neighbours.is_bringer(&id(1)) && !neighbours.is_bringer(&id(0)));
         assert!(!neighbours.is_bringer(&id(9)), "unknown");
+    }
+
+    #[test]
+    fn carriers_are_ranked_by_evidence_and_claims_need_some() {
+        let mut neighbours = Neighbours::default();
+        for of in 0..3 {
+            neighbours.meet(id(of), 0);
+        }
+        let rank = |neighbours: &Neighbours, of, free_bytes| {
+            neighbours.rank(&Candidate { id: id(of), free_bytes, needed_bytes: 1000 }, 0)
+        };
+        let equal = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(equal(rank(&neighbours, 0, u64::MAX), rank(&neighbours, 1, 0)), "only claimed");
+        neighbours.judge(&id(1), 0, [Verdict::Kept { again: false }].into_iter());
+        assert!(rank(&neighbours, 1, 0) >= rank(&neighbours, 0, u64::MAX));
+        assert!(rank(&neighbours, 1, 1000) > rank(&neighbours, 1, 500));
+        assert!(equal(rank(&neighbours, 1, 1000), rank(&neighbours, 1, u64::MAX)));
+        neighbours.judge(&id(2), 0, [Verdict::Lost { again: false }].into_iter());
+        assert!(rank(&neighbours, 2, u64::MAX) < rank(&neighbours, 0, 0));
+        neighbours.meet(id(0), MEETING_GAP_MS);
+        assert!(rank(&neighbours, 0, 0) > rank(&neighbours, 2, 0));
+        assert!(equal(rank(&neighbours, 9, u64::MAX), 0.0), "unknown");
     }
 
     #[test]

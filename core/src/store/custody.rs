@@ -1,12 +1,12 @@
 //! What was handed to whom: enough of it to ask for some when they are met again.
 
 use super::neighbours::encode;
-use super::{SteadyMs, Store, StoreError};
+use super::{EnvelopeRow, SteadyMs, Store, StoreError};
 use crate::chat::{ContactId, MessageId};
-use crate::routing::NeighbourId;
+use crate::routing::{Bringer, NeighbourId};
 use crate::time::DAY_MS;
 use rusqlite::OptionalExtension;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Envelopes remembered a neighbour, the latest.
 pub(crate) const MAX_HANDED: usize = 64;
@@ -80,6 +80,22 @@ impl Store {
         })?;
         let carriers = rows.collect::<Result<BTreeSet<_>, _>>()?;
         Ok(carriers.first().copied().filter(|_| carriers.len() == 1))
+    }
+
+    /// Who brought a foreign envelope: newcomers, unless said otherwise.
+    pub(crate) fn set_bringer(&self, row: EnvelopeRow, by: Bringer) -> Result<(), StoreError> {
+        let sql = "UPDATE envelopes SET bringer = ?2 WHERE row = ?1";
+        self.connection.prepare_cached(sql)?.execute((row.0, by.0))?;
+        Ok(())
+    }
+
+    /// Who brought what of others' mail, but for newcomers.
+    pub(crate) fn bringers(&self) -> Result<BTreeMap<EnvelopeRow, Bringer>, StoreError> {
+        let sql = "SELECT row, bringer FROM envelopes WHERE standing = 0 AND bringer <> 0";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows =
+            statement.query_map([], |row| Ok((EnvelopeRow(row.get(0)?), Bringer(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Strangers whose keys have rotated are nobody any more.

@@ -230,6 +230,7 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
         "custody" => {
             Frame::Custody(frame["answers"].as_array().unwrap().iter().map(answer).collect())
         }
+        "handover" => Frame::Handover,
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),
