@@ -26,7 +26,7 @@ struct Place {
     worth: Worth,
     row: EnvelopeRow,
     bringer: Bringer,
-    /// Whether it goes beyond the share of its bringer, or of its class.
+    /// Whether it goes beyond the share of its bringer.
     is_surplus: bool,
 }
 
@@ -101,10 +101,12 @@ impl Node {
             return Ok(true);
         }
         let Some((_, least)) = self.next_to_leave()? else { return Ok(false) };
-        let exceeds = self.leaving.shares.would_exceed(bringer, priority, size_bytes);
-        Ok(match (exceeds, least.is_surplus) {
+        let excess = self.leaving.shares.excess_of(bringer, priority, size_bytes);
+        let worth = if excess.of_urgent { worth.demoted() } else { worth };
+        Ok(match (excess.of_bringer, least.is_surplus) {
             (false, true) => true,
-            (true, false) => false,
+            // Who has too much makes room for more of it among their own.
+            (true, false) if least.bringer != bringer => false,
             _ => self.outlook().replaces(worth, least.worth),
         })
     }
@@ -210,10 +212,13 @@ impl Node {
         let bringers = self.store.bringers()?;
         for (worth, envelope) in weighed {
             let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
-            let is_surplus = shares.add(bringer, envelope.priority, envelope.size_bytes as u64);
+            let excess = shares.add(bringer, envelope.priority, envelope.size_bytes as u64);
+            let worth = if excess.of_urgent { worth.demoted() } else { worth };
+            let is_surplus = excess.of_bringer;
             order.push(Place { worth, row: envelope.row, bringer, is_surplus });
         }
-        order.sort_by_key(|place| place.is_surplus);
+        // Stable: bodies stay together.
+        order.sort_by(|a, b| a.is_surplus.cmp(&b.is_surplus).then(b.worth.total_cmp(&a.worth)));
         self.leaving = Leaving { order, shares, weighed: Some(self.clock.steady()) };
         Ok(())
     }

@@ -13,6 +13,8 @@ const HALF_LIFE_MS: f64 = 7.0 * DAY_MS as f64;
 const PRIOR: f64 = 2.0;
 /// Whose share is below this part of the mean is handed nothing.
 const LEAST: f64 = 0.5;
+/// So much evidence is worth something: of one envelope, a week old.
+const PROVEN: f64 = 0.5;
 /// A lie is no accident.
 const LIE: f64 = 4.0;
 /// An acknowledgement of what nobody else can have brought on shows more than storage.
@@ -79,7 +81,7 @@ impl Reputation {
 
     /// Whether it has ever kept anything, as far as that counts still.
     pub(crate) fn is_proven(&self, now: SteadyMs) -> bool {
-        self.at(now).good >= LEAST
+        self.at(now).good >= PROVEN
     }
 
     fn at(&self, now: SteadyMs) -> Self {

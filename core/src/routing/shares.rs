@@ -2,7 +2,7 @@
 //!
 //! While there is room nobody is turned away. Where there is none, what exceeds a share makes room
 //! first: whatever one neighbour pours in, at whatever priority, pushes out no more of what others have
-//! brought.
+//! brought. And of urgent mail, whoever brings it, only so much is urgent.
 
 use super::NeighbourId;
 use crate::envelope::Priority;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const NEIGHBOUR_SHARE: u64 = 4;
 /// And what all have brought together who have never proven anything: keys cost nothing.
 const NEWCOMERS_SHARE: u64 = 2;
-/// And what its sender calls urgent.
+/// Of what its senders call urgent, more than this part counts as low.
 const URGENT_SHARE: u64 = 2;
 
 /// Who brought an envelope, as far as shares go.
@@ -59,6 +59,15 @@ impl Use {
     }
 }
 
+/// What goes beyond a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excess {
+    /// Of its bringer's.
+    pub(crate) of_bringer: bool,
+    /// Of what may be urgent.
+    pub(crate) of_urgent: bool,
+}
+
 /// Who has how much on board, as of the last weighing and what has come and gone since.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
@@ -72,13 +81,18 @@ impl Shares {
         Self { room, ..Self::default() }
     }
 
-    /// Counts one more. Says whether it goes beyond a share.
-    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) -> bool {
+    /// Counts one more.
+    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) -> Excess {
         self.by_bringer.entry(bringer).or_default().add(size_bytes);
         if priority == Priority::Urgent {
             self.urgent.add(size_bytes);
         }
-        self.is_exceeded(bringer, priority)
+        let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
+        let theirs = self.by_bringer.get(&bringer).copied().unwrap_or_default();
+        Excess {
+            of_bringer: theirs.exceeds(self.room, share),
+            of_urgent: priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE),
+        }
     }
 
     pub(crate) fn remove(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) {
@@ -88,23 +102,16 @@ impl Shares {
         }
     }
 
-    /// Whether one more would go beyond a share.
-    pub(crate) fn would_exceed(
+    /// What one more would go beyond.
+    pub(crate) fn excess_of(
         &mut self,
         bringer: Bringer,
         priority: Priority,
         size_bytes: u64,
-    ) -> bool {
-        let exceeds = self.add(bringer, priority, size_bytes);
+    ) -> Excess {
+        let excess = self.add(bringer, priority, size_bytes);
         self.remove(bringer, priority, size_bytes);
-        exceeds
-    }
-
-    fn is_exceeded(&self, bringer: Bringer, priority: Priority) -> bool {
-        let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
-        let theirs = self.by_bringer.get(&bringer).copied().unwrap_or_default();
-        theirs.exceeds(self.room, share)
-            || (priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE))
+        excess
     }
 }
 
@@ -128,19 +135,22 @@ mod tests {
     fn shares_are_of_bytes_and_of_places_and_of_urgency() {
         let room = Use { bytes: 1000, envelopes: 8 };
         let mut shares = Shares::new(room);
-        assert!(!shares.add(Bringer(1), Priority::Normal, 250));
-        assert!(shares.would_exceed(Bringer(1), Priority::Normal, 1));
-        assert!(!shares.would_exceed(Bringer(2), Priority::Normal, 1));
+        let none = Excess { of_bringer: false, of_urgent: false };
+        let of_bringer = Excess { of_bringer: true, ..none };
+        assert_eq!(shares.add(Bringer(1), Priority::Normal, 250), none);
+        assert_eq!(shares.excess_of(Bringer(1), Priority::Normal, 1), of_bringer);
+        assert_eq!(shares.excess_of(Bringer(2), Priority::Normal, 1), none);
         // Two places of eight.
-        assert!(!shares.add(Bringer(2), Priority::Normal, 1));
-        assert!(!shares.add(Bringer(2), Priority::Normal, 1));
-        assert!(shares.add(Bringer(2), Priority::Normal, 1));
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), of_bringer);
         for bringer in 10..12 {
-            assert!(!shares.add(Bringer(bringer), Priority::Urgent, 240));
+            assert_eq!(shares.add(Bringer(bringer), Priority::Urgent, 240), none);
         }
-        assert!(shares.would_exceed(Bringer(12), Priority::Urgent, 100));
-        assert!(!shares.would_exceed(Bringer(12), Priority::Normal, 100));
+        let of_urgent = Excess { of_urgent: true, ..none };
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), of_urgent);
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Normal, 100), none);
         shares.remove(Bringer(10), Priority::Urgent, 240);
-        assert!(!shares.would_exceed(Bringer(12), Priority::Urgent, 100));
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), none);
     }
 }
