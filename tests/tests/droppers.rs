@@ -1,5 +1,7 @@
 //! Who loses what it takes soon gets nothing more; and what it took counts for no copy.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
 use footpost_tests::{Net, simulated};
 
 const MEETINGS: usize = 12;

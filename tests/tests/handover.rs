@@ -1,5 +1,7 @@
 //! A carrier that leaves takes nobody's mail with it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
 use footpost_core::{Config, Priority, Router, StorePath};
 use footpost_tests::{Net, simulated};
 use std::io::Read;

@@ -131,7 +131,9 @@ impl Node {
         }
         if let Some(session) = self.links.get_mut(&link) {
             session.push_control(&Frame::Handover);
-            letters.into_iter().for_each(|head| session.push_offer(head));
+            for head in letters {
+                session.push_offer(head);
+            }
         }
         for (body, numbers) in bodies {
             self.announce(now, link, body, Some(&numbers), true);

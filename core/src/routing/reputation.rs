@@ -49,9 +49,8 @@ impl Reputation {
     pub(crate) fn judge(&mut self, now: SteadyMs, verdict: Verdict) {
         *self = self.at(now);
         match verdict {
-            Verdict::Kept { again: true } | Verdict::Delivered { again: true } => {}
-            Verdict::Kept { again: false } | Verdict::Delivered { again: false } => {
-                self.good += 1.0
+            Verdict::Kept { again } | Verdict::Delivered { again } => {
+                self.good += f64::from(u8::from(!again));
             }
             Verdict::Lost { again } => {
                 self.bad += 1.0;
@@ -112,7 +111,9 @@ mod tests {
 
     fn judged(verdicts: &[Verdict]) -> Reputation {
         let mut reputation = Reputation::default();
-        verdicts.iter().for_each(|verdict| reputation.judge(0, *verdict));
+        for verdict in verdicts {
+            reputation.judge(0, *verdict);
+        }
         reputation
     }
 

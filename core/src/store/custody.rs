@@ -117,7 +117,7 @@ mod tests {
         let mut store = Store::open(&StorePath::Memory).unwrap();
         store.require(Durability::Process).unwrap();
         let to = NeighbourId::Key([1; 32]);
-        let proven = |head: u64| (head % 2 == 0).then_some(3 * MINUTE_MS);
+        let proven = |head: u64| head.is_multiple_of(2).then_some(3 * MINUTE_MS);
         let all: Vec<Handed> = (0..100).map(|head| Handed { head, proven: proven(head) }).collect();
         store.set_handed(&to, &all).unwrap();
         assert_eq!(store.handed(&to).unwrap(), all[100 - MAX_HANDED..]);
