@@ -4,8 +4,9 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::envelope::{BodyKey, FragmentAck, MAX_FRAGMENTS};
 use crate::link::Role;
 use crate::link::bodies::Piece;
+use crate::store::MAX_HANDED;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// The most envelopes in one challenge: their answers fit the smallest frame.
 pub(crate) const MAX_ASKED: usize = 7;
@@ -46,12 +47,22 @@ pub(crate) enum Answer {
 #[derive(Default)]
 pub(crate) struct Custody {
     /// Heads of what the neighbour has taken on this link and is to be asked for another time.
-    pub(crate) handed: Vec<u64>,
+    pub(crate) handed: VecDeque<u64>,
     pub(crate) asked: Option<Asked>,
     /// Challenges answered.
     pub(crate) answered: u8,
     /// Whether the neighbour deletes what this side has taken.
     pub(crate) takes_over: bool,
+}
+
+impl Custody {
+    /// Of more than are remembered from link to link, the latest stay.
+    pub(crate) fn note_handed(&mut self, head: u64) {
+        if self.handed.len() == MAX_HANDED {
+            self.handed.pop_front();
+        }
+        self.handed.push_back(head);
+    }
 }
 
 /// An open challenge.

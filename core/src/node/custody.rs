@@ -74,7 +74,7 @@ impl Node {
         }
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         if session.contact.is_none() || session.contact != handed.recipient {
-            session.custody.handed.push(handed.id.head());
+            session.custody.note_handed(handed.id.head());
         }
         Ok(())
     }
@@ -95,9 +95,10 @@ impl Node {
         };
         let mut records = self.store.handed(&neighbour)?;
         for &head in &session.custody.handed {
-            // It was there before: then it has it now, proven or not.
-            records.retain(|record| record.head != head);
-            records.push(Handed { head, proven: None });
+            // Who takes again what it has proven before gains nothing by proving it again.
+            let at = records.iter().position(|record| record.head == head);
+            let before = at.map(|at| records.remove(at));
+            records.push(before.unwrap_or(Handed { head, proven: None }));
         }
         self.store.set_handed(&neighbour, &records)
     }

@@ -22,7 +22,7 @@ mod wrapping;
 pub(crate) use attachments::Attachment;
 pub(crate) use bulletins::Unpublished;
 pub(crate) use contacts::ContactRow;
-pub(crate) use custody::Handed;
+pub(crate) use custody::{Handed, MAX_HANDED};
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;

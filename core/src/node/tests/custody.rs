@@ -127,6 +127,20 @@ fn proving_the_same_again_and_again_gains_nothing() {
 }
 
 #[test]
+fn taking_it_again_to_prove_it_again_gains_nothing() {
+    let (mut scene, challenge) = met_again(1);
+    scene.answer(&challenge, &Scene::truth);
+    let head = challenge.letters[0];
+    for _ in 0..3 {
+        scene.node.links.get_mut(&LINK).unwrap().custody.note_handed(head);
+        scene.pass(HOUR_MS + 60_000);
+        let again = scene.meet_again().expect("an hour later");
+        scene.answer(&again, &Scene::truth);
+    }
+    assert!(scene.evidence().0 < 1.01);
+}
+
+#[test]
 fn who_loses_all_is_handed_nothing_more() {
     let (mut scene, challenge) = met_again(4);
     assert!(scene.is_trusted());
