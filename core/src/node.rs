@@ -5,8 +5,10 @@ mod attachments;
 mod backup;
 mod bulletins;
 mod carrying;
+mod custody;
 mod devices;
 mod fragments;
+mod handover;
 mod holdings;
 mod intake;
 mod links;
@@ -37,6 +39,7 @@ use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use carrying::Leaving;
+use handover::Handover;
 use holdings::Holdings;
 use postmarks::Postmarks;
 use rand_core::CryptoRng;
@@ -102,6 +105,7 @@ pub struct Node {
     neighbours: Neighbours,
     ack_ages: AckAges,
     leaving: Leaving,
+    handover: Option<Handover>,
     /// The block of an own attachment whose repair symbols were made last.
     source: Option<((MessageId, u32), Encoder)>,
     /// Use of the quotas, kept in step with the store.
@@ -216,6 +220,7 @@ impl Node {
             neighbours: Neighbours::load(store.neighbours()?),
             ack_ages: store.ack_ages()?,
             leaving: Leaving::default(),
+            handover: None,
             source: None,
             foreign_envelopes,
             foreign_bytes,

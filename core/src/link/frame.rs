@@ -5,6 +5,7 @@ use crate::envelope::{
     AckProof, BodyKey, FragmentAck, MAX_ENVELOPE_BYTES, MAX_FRAGMENTS, MAX_LIFETIME_S, Priority,
     Release,
 };
+use crate::link::custody::{Answer, Challenge, decode_answers, encode_answers};
 use crate::link::noise::MAX_PAYLOAD_BYTES;
 use crate::sync::Numbers;
 
@@ -56,6 +57,9 @@ pub(super) mod kind {
     pub(in crate::link) const LACK: u8 = 0x0d;
     pub(in crate::link) const FRAGMENT_ACKS: u8 = 0x0e;
     pub(in crate::link) const RELEASE: u8 = 0x0f;
+    pub(in crate::link) const CHALLENGE: u8 = 0x10;
+    pub(in crate::link) const CUSTODY: u8 = 0x11;
+    pub(in crate::link) const HANDOVER: u8 = 0x12;
 }
 
 /// One frame. What is large borrows from the decrypted message.
@@ -91,6 +95,12 @@ pub(crate) enum Frame<'a> {
     FragmentAcks { body: BodyKey, acks: Vec<(u32, FragmentAck)> },
     /// The end of a body, with proof.
     Release(Release),
+    /// Asks for proof of what the neighbour was handed.
+    Challenge(Challenge),
+    /// The answers to a [`Frame::Challenge`], in its order.
+    Custody(Vec<Answer>),
+    /// What the sender offers from here on it will delete once the neighbour has taken it.
+    Handover,
     /// The sender is about to close the link.
     Bye { reason: u8 },
     /// An extension that this version does not know.
@@ -215,6 +225,15 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::RELEASE);
                 out.put(&release.0);
             }
+            Self::Challenge(challenge) => {
+                out.put_u8(kind::CHALLENGE);
+                challenge.encode(out);
+            }
+            Self::Custody(answers) => {
+                out.put_u8(kind::CUSTODY);
+                encode_answers(answers, out);
+            }
+            Self::Handover => out.put_u8(kind::HANDOVER),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
@@ -255,6 +274,9 @@ impl<'a> Frame<'a> {
             },
             kind::FRAGMENT_ACKS => fragment_acks(&mut reader)?,
             kind::RELEASE => Self::Release(Release(reader.array("release")?)),
+            kind::CHALLENGE => Self::Challenge(Challenge::decode(&mut reader)?),
+            kind::CUSTODY => Self::Custody(decode_answers(&mut reader)?),
+            kind::HANDOVER => Self::Handover,
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),

@@ -3,6 +3,7 @@
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
 use super::bodies::{Bodies, Piece};
+use super::custody::Custody;
 use super::frame::{Frame, Hello, MAX_HEADS, Passage, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
@@ -50,6 +51,7 @@ pub(crate) struct Session {
     pub(crate) passed_over: BTreeSet<u64>,
     /// Bodies in fragments, on both sides.
     pub(crate) bodies: Bodies,
+    pub(crate) custody: Custody,
     /// Since the node last looked.
     traffic: Traffic,
     outbox: Outbox,
@@ -167,6 +169,7 @@ impl Session {
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             bodies: Bodies::default(),
+            custody: Custody::default(),
             traffic: Traffic::default(),
             outbox: Outbox::default(),
         };

@@ -7,6 +7,7 @@
 //! have it, and whoever has no room for it says so before it is sent.
 
 use super::acks::{TOMBSTONE_SLACK_MS, left_ms};
+use super::carrying::Arrival;
 use super::links::WISH_MS;
 use super::postmarks::Assay;
 use super::{Fault, Node};
@@ -19,7 +20,7 @@ use crate::envelope::{
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{Copy, Router};
+use crate::routing::{Bringer, Copy, Router};
 use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
@@ -55,12 +56,20 @@ impl Node {
         let mut worthy: Vec<_> = bodies.iter().filter_map(worth).collect();
         worthy.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, body) in worthy {
-            self.announce(now, link, body, None);
+            self.announce(now, link, body, None, false);
         }
     }
 
     /// Names what is on board of a body, but for what the neighbour has; `news`: of these alone.
-    fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey, news: Option<&Numbers>) {
+    /// `is_handover`: it is offered whatever its copies.
+    pub(super) fn announce(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        body: BodyKey,
+        news: Option<&Numbers>,
+        is_handover: bool,
+    ) {
         let Some(holding) = self.holdings.get(body) else { return };
         let Some(session) = self.links.get(&link) else { return };
         let mut by_generation: BTreeMap<u8, Numbers> = BTreeMap::new();
@@ -71,11 +80,13 @@ impl Node {
             }
         }
         let is_bringer = session.neighbour.is_some_and(|id| self.neighbours.is_bringer(&id));
+        let may_entrust = self.may_entrust(session.neighbour);
         let outlook = self.outlook();
         let room = numbers_room(session);
         let mut shelves = Vec::new();
         for (generation, numbers) in by_generation {
-            let is_offered = outlook.may_spread(&holding.copy(generation), is_bringer);
+            let is_offered = is_handover
+                || may_entrust && outlook.may_spread(&holding.copy(generation), is_bringer);
             let shelf = |numbers| Shelf { generation, is_offered, numbers };
             shelves.extend(numbers.split(room).into_iter().map(shelf));
         }
@@ -90,7 +101,7 @@ impl Node {
         while let Some((body, numbers)) =
             self.links.get_mut(&link).and_then(|session| session.bodies.pop_news())
         {
-            self.announce(now, link, body, Some(&numbers));
+            self.announce(now, link, body, Some(&numbers), false);
         }
     }
 
@@ -157,11 +168,12 @@ impl Node {
         }
         let until = self.clock.steady() + WISH_MS;
         let turn = self.rng.next_u32();
+        let bringer = self.bringer(session.neighbour);
         let mut batches = Vec::new();
         let mut result = Ok(());
         session.bodies.walk_offers(|offer| {
             let (body, traits) = (offer.body, offer.traits);
-            let Lacking { mut count, is_pull } = match self.lacking(offer) {
+            let Lacking { mut count, is_pull } = match self.lacking(offer, bringer) {
                 Ok(Some(lacking)) => lacking,
                 Ok(None) => {
                     offer.shelf.numbers = Numbers::default();
@@ -208,7 +220,7 @@ impl Node {
 
     /// How many fragments like these are to be fetched now; none where they are of no use: for this
     /// node all that it takes, for others what is offered, and worth its room.
-    fn lacking(&mut self, offer: &Offer) -> Result<Option<Lacking>, StoreError> {
+    fn lacking(&mut self, offer: &Offer, bringer: Bringer) -> Result<Option<Lacking>, StoreError> {
         let (body, traits) = (offer.body, &offer.traits);
         if let Some(attachment) = self.collected(body.mark())?.filter(|a| a.blocks_left > 0) {
             let (needed, here) = (attachment.layout.needed() as usize, attachment.arrived as usize);
@@ -237,7 +249,8 @@ impl Node {
             size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
         };
         let worth = self.outlook().worth(&copy);
-        if !self.admits(traits.fragment_bytes.into(), worth)? {
+        let (size_bytes, priority) = (traits.fragment_bytes.into(), traits.priority);
+        if !self.admits(&Arrival { size_bytes, priority, worth, bringer })? {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();

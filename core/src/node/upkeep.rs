@@ -23,6 +23,7 @@ impl Node {
             node.time_out_openings(now);
             node.pass_over(now);
             node.fetch_again(now, None)?;
+            node.go_on_handing_over(now)?;
             node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
         })?;
@@ -53,6 +54,7 @@ impl Node {
             (opening, Reason::Handshake),
             (wish, Reason::Wish),
             (fetch, Reason::Wish),
+            (self.next_of_handover(), Reason::Handover),
             (due.attachment, Reason::Attachment),
             (due.secret, Reason::Secret),
             (dies, Reason::Secret),
@@ -130,6 +132,7 @@ impl Node {
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, CloseReason::Epoch);
         }
+        self.store.forget_handed(now.steady)?;
         self.events.push_back(Event::EpochRotated);
         self.turn_postmarks(now)?;
         self.renew_cards(now)

@@ -3,9 +3,13 @@
 //! Everything here is pure; the node keeps the evidence.
 
 mod neighbours;
+mod reputation;
+mod shares;
 mod utility;
 
-pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
+pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
+pub(crate) use reputation::{Reputation, Verdict};
+pub(crate) use shares::{Bringer, Shares, Use};
 pub(crate) use utility::{AckAges, Copy, Outlook, Worth};
 
 use crate::chat::ContactId;

@@ -48,6 +48,11 @@ pub(crate) struct Worth {
 }
 
 impl Worth {
+    /// The same in the lowest class.
+    pub(crate) fn demoted(self) -> Self {
+        Self { priority: Priority::Low as u8, ..self }
+    }
+
     /// Utilities are never NaN; this orders them all the same.
     pub(crate) fn total_cmp(&self, other: &Self) -> Ordering {
         self.priority.cmp(&other.priority).then(self.utility.total_cmp(&other.utility))

@@ -5,6 +5,7 @@
 mod attachments;
 mod bulletins;
 mod contacts;
+mod custody;
 mod devices;
 mod due;
 mod envelopes;
@@ -23,6 +24,7 @@ mod wrapping;
 pub(crate) use attachments::Attachment;
 pub(crate) use bulletins::Unpublished;
 pub(crate) use contacts::ContactRow;
+pub(crate) use custody::{Handed, MAX_HANDED};
 use due::Due;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
@@ -149,6 +151,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_settlements.sql"),
     include_str!("migrations/008_fragments.sql"),
     include_str!("migrations/009_bulletins.sql"),
+    include_str!("migrations/010_custody.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

@@ -53,7 +53,7 @@ pub(crate) struct Person {
     buffer_bytes: u64,
     /// The longest body that they send in one envelope.
     max_body_bytes: u64,
-    /// Takes all mail and passes none on.
+    /// Takes all mail, passes none on, and keeps none once the neighbours are gone.
     drops: bool,
     /// Those they write to or hear from, and when the card was handed over.
     contacts: BTreeMap<usize, (ContactId, Timestamp)>,
@@ -203,6 +203,17 @@ impl Person {
         content.0.fill_bytes(&mut bytes);
         let body = Body::Application { content_type, bytes };
         self.node.send(now, to, &body, Priority::Normal).map(drop)
+    }
+
+    /// A link is gone. Who drops mail does so once nobody is there, and admits it when asked.
+    pub(crate) fn part(&mut self, at: Nanos, link: LinkId) -> Result<(), StoreError> {
+        let now = self.clock(at);
+        self.node.handle_link_down(now, link)?;
+        if self.drops && self.node.stats().links == 0 {
+            self.node.set_max_carried_bytes(now, 0)?;
+            self.node.set_max_carried_bytes(now, self.buffer_bytes)?;
+        }
+        Ok(())
     }
 
     /// Others' mail has the room that own mail leaves: one buffer a node, as The ONE has it.

@@ -218,9 +218,36 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             Frame::FragmentAcks { body: body(), acks: acks.collect() }
         }
         "release" => Frame::Release(Release(bytes.try_into().unwrap())),
+        "challenge" => {
+            let pieces = frame["pieces"].as_array().unwrap().iter();
+            let piece = |it: &Value| {
+                (
+                    BodyKey(hex(&it["body"]).try_into().unwrap()),
+                    it["number"].as_u64().unwrap() as u32,
+                )
+            };
+            let letters = arrays(&frame["letters"]).into_iter().map(u64::from_be_bytes).collect();
+            let nonce = hex(&frame["nonce"]).try_into().unwrap();
+            Frame::Challenge(Challenge { nonce, letters, pieces: pieces.map(piece).collect() })
+        }
+        "custody" => {
+            Frame::Custody(frame["answers"].as_array().unwrap().iter().map(answer).collect())
+        }
+        "handover" => Frame::Handover,
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),
+    }
+}
+
+fn answer(answer: &Value) -> Answer {
+    let value = || hex(&answer["value"]);
+    match answer["answer"].as_str().unwrap() {
+        "gone" => Answer::Gone,
+        "proof" => Answer::Proof(value().try_into().unwrap()),
+        "ended" => Answer::Ended(value().try_into().unwrap()),
+        "arrived" => Answer::Arrived(FragmentAck(value().try_into().unwrap())),
+        other => panic!("no such answer: {other}"),
     }
 }
 
