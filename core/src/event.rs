@@ -103,6 +103,8 @@ pub enum Reason {
     Handshake,
     /// A neighbour has not brought what it offered.
     Wish,
+    /// Mail is handed over, and the next neighbour's turn has come.
+    Handover,
     /// An attachment is to be acknowledged, or given up.
     Attachment,
     /// A secret has served its time.

@@ -61,6 +61,6 @@ pub use node::{
     OpenError, Stats, Turnover,
 };
 pub use routing::{Router, UnknownRouter};
-pub use store::{StoreError, StorePath};
+pub use store::{EnvelopePool, StoreError, StorePath};
 pub use time::{DAY_MS, Timestamp};
 pub use vault::{StoreKey, Vault, VaultError, WrappedKey, WrappingKey, WrappingKeys};

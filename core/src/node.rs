@@ -5,8 +5,10 @@ mod attachments;
 mod backup;
 mod bulletins;
 mod carrying;
+mod custody;
 mod devices;
 mod fragments;
+mod handover;
 mod holdings;
 mod intake;
 mod links;
@@ -38,6 +40,7 @@ use crate::scour::scour_stack;
 use crate::store::{Carried, Durability, Own, OwnReply, SteadyMs, Store, StoreError, StorePath};
 use crate::time::Timestamp;
 use carrying::Leaving;
+use handover::Handover;
 use holdings::Holdings;
 use postmarks::Postmarks;
 use rand_core::CryptoRng;
@@ -105,6 +108,7 @@ pub struct Node {
     /// Who gets which mail, where tags are shown.
     mailboxes: Mailboxes,
     leaving: Leaving,
+    handover: Option<Handover>,
     /// The block of an own attachment whose repair symbols were made last.
     source: Option<((MessageId, u32), Encoder)>,
     /// Use of the quotas, kept in step with the store.
@@ -220,6 +224,7 @@ impl Node {
             ack_ages: store.ack_ages()?,
             mailboxes: Mailboxes::new(config.router, config.shows_tags()),
             leaving: Leaving::default(),
+            handover: None,
             source: None,
             foreign_envelopes,
             foreign_bytes,

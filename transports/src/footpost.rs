@@ -177,7 +177,7 @@ impl Events {
 fn display(store: &StorePath) -> String {
     match store {
         StorePath::Encrypted { path, .. } | StorePath::File(path) => path.display().to_string(),
-        StorePath::Memory => "store in memory".into(),
+        StorePath::Memory | StorePath::Pooled(_) => "store in memory".into(),
     }
 }
 

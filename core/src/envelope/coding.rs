@@ -1,7 +1,7 @@
 //! RaptorQ (RFC 6330): of a block's symbols, any that are as many as the block has suffice, or one or
 //! two more.
 
-use super::fragment::{MAX_FRAGMENTS, MAX_SYMBOL_BYTES};
+use super::fragment::{MAX_FRAGMENTS, MAX_SYMBOL_BYTES, OVERHEAD_BYTES};
 use raptorq::{
     EncodingPacket, ObjectTransmissionInformation, PayloadId, SourceBlockDecoder,
     SourceBlockEncoder,
@@ -52,6 +52,11 @@ impl Layout {
 
     pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// The length of a fragment's envelope.
+    pub(crate) fn fragment_bytes(&self) -> u64 {
+        u64::from(self.symbol_bytes) + OVERHEAD_BYTES as u64
     }
 
     /// How many fragments carry the body when none is lost.

@@ -25,8 +25,9 @@ pub(crate) struct Bodies {
     /// All that the neighbour has said to have, as far as there is room to remember.
     theirs: BTreeMap<BodyKey, (BodyTraits, Numbers)>,
     span: u32,
-    /// Asked of the neighbour and not come yet, with its length in bytes.
-    fetching: BTreeMap<Piece, u32>,
+    /// Asked of the neighbour and not come yet, with its length in bytes, and whether it is pulled.
+    fetching: BTreeMap<Piece, (u32, bool)>,
+    pulled: usize,
     fetching_bytes: usize,
     /// What the neighbour has asked for: served once.
     served: BTreeMap<BodyKey, Numbers>,
@@ -137,17 +138,24 @@ impl Bodies {
         window_bytes.saturating_sub(self.fetching_bytes)
     }
 
-    pub(crate) fn note_fetching(&mut self, piece: Piece, bytes: u32) {
-        if self.fetching.insert(piece, bytes).is_none() {
+    pub(crate) fn note_fetching(&mut self, piece: Piece, bytes: u32, is_pull: bool) {
+        if self.fetching.insert(piece, (bytes, is_pull)).is_none() {
             self.fetching_bytes += bytes as usize;
+            self.pulled += usize::from(is_pull);
         }
     }
 
     /// It has come, or will not.
     pub(crate) fn note_fetched(&mut self, piece: Piece) {
-        if let Some(bytes) = self.fetching.remove(&piece) {
+        if let Some((bytes, is_pull)) = self.fetching.remove(&piece) {
             self.fetching_bytes -= bytes as usize;
+            self.pulled -= usize::from(is_pull);
         }
+    }
+
+    /// Whether the neighbour is asked for what is wanted here, or seems to be.
+    pub(crate) fn is_pulling(&self) -> bool {
+        self.pulled > 0
     }
 
     /// Which of the neighbour's requests this is; none of what it has had already.

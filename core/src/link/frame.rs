@@ -7,6 +7,7 @@ use crate::envelope::{
     AckProof, BodyKey, FragmentAck, MAX_ENVELOPE_BYTES, MAX_FRAGMENTS, MAX_LIFETIME_S, Priority,
     Release,
 };
+use crate::link::custody::{Answer, Challenge, decode_answers, encode_answers};
 use crate::link::noise::MAX_PAYLOAD_BYTES;
 use crate::routing::{Gossip, Tag};
 use crate::sync::Numbers;
@@ -59,6 +60,9 @@ pub(super) mod kind {
     pub(in crate::link) const LACK: u8 = 0x0d;
     pub(in crate::link) const FRAGMENT_ACKS: u8 = 0x0e;
     pub(in crate::link) const RELEASE: u8 = 0x0f;
+    pub(in crate::link) const CHALLENGE: u8 = 0x10;
+    pub(in crate::link) const CUSTODY: u8 = 0x11;
+    pub(in crate::link) const HANDOVER: u8 = 0x12;
     pub(in crate::link) const OWN_TAGS: u8 = 0x18;
     pub(in crate::link) const MET: u8 = 0x19;
     pub(in crate::link) const PREDICTABILITIES: u8 = 0x1a;
@@ -92,13 +96,19 @@ pub(crate) enum Frame<'a> {
     /// Fragments of a body that the sender has on board; in the order in which it would pass bodies on.
     Holding { body: BodyKey, traits: BodyTraits, shelves: Vec<Shelf> },
     /// Those of a [`Frame::Holding`] that shall come now.
-    Fetch { body: BodyKey, numbers: Numbers },
+    Fetch { body: BodyKey, is_pull: bool, numbers: Numbers },
     /// Those of a [`Frame::Fetch`] that the sender has no more.
     Lack { body: BodyKey, numbers: Numbers },
     /// Acknowledgements of fragments that the neighbour holds.
     FragmentAcks { body: BodyKey, acks: Vec<(u32, FragmentAck)> },
     /// The end of a body, with proof.
     Release(Release),
+    /// Asks for proof of what the neighbour was handed.
+    Challenge(Challenge),
+    /// The answers to a [`Frame::Challenge`], in its order.
+    Custody(Vec<Answer>),
+    /// What the sender offers from here on it will delete once the neighbour has taken it.
+    Handover,
     /// What the sender knows by mailbox tags, where these are shown.
     Gossip(Gossip),
     /// The sender is about to close the link.
@@ -202,8 +212,17 @@ impl<'a> Frame<'a> {
                     shelf.numbers.encode(out);
                 }
             }
-            Self::Fetch { body, numbers } => put_numbers(out, kind::FETCH, *body, numbers),
-            Self::Lack { body, numbers } => put_numbers(out, kind::LACK, *body, numbers),
+            Self::Fetch { body, is_pull, numbers } => {
+                out.put_u8(kind::FETCH);
+                out.put(&body.0);
+                out.put_u8((*is_pull).into());
+                numbers.encode(out);
+            }
+            Self::Lack { body, numbers } => {
+                out.put_u8(kind::LACK);
+                out.put(&body.0);
+                numbers.encode(out);
+            }
             Self::FragmentAcks { body, acks } => {
                 debug_assert!(acks.len() <= MAX_FRAGMENT_ACKS);
                 out.put_u8(kind::FRAGMENT_ACKS);
@@ -218,6 +237,15 @@ impl<'a> Frame<'a> {
                 out.put_u8(kind::RELEASE);
                 out.put(&release.0);
             }
+            Self::Challenge(challenge) => {
+                out.put_u8(kind::CHALLENGE);
+                challenge.encode(out);
+            }
+            Self::Custody(answers) => {
+                out.put_u8(kind::CUSTODY);
+                encode_answers(answers, out);
+            }
+            Self::Handover => out.put_u8(kind::HANDOVER),
             Self::Gossip(gossip) => gossip.encode(out),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
             Self::Unknown { kind, body } => {
@@ -250,6 +278,7 @@ impl<'a> Frame<'a> {
             },
             kind::FETCH => Self::Fetch {
                 body: BodyKey(reader.array("body")?),
+                is_pull: valid(reader.u8("pull")?, "pull", |v| v <= 1)? == 1,
                 numbers: Numbers::decode(&mut reader)?,
             },
             kind::LACK => Self::Lack {
@@ -258,6 +287,9 @@ impl<'a> Frame<'a> {
             },
             kind::FRAGMENT_ACKS => fragment_acks(&mut reader)?,
             kind::RELEASE => Self::Release(Release(reader.array("release")?)),
+            kind::CHALLENGE => Self::Challenge(Challenge::decode(&mut reader)?),
+            kind::CUSTODY => Self::Custody(decode_answers(&mut reader)?),
+            kind::HANDOVER => Self::Handover,
             kind @ kind::OWN_TAGS..=kind::MEETINGS => {
                 Self::Gossip(Gossip::decode(kind, &mut reader)?)
             }
@@ -357,12 +389,6 @@ fn chunk<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let what = "envelope bytes";
     let bytes = reader.bytes(MAX_PAYLOAD_BYTES, what)?;
     if bytes.is_empty() { Err(DecodeError::Invalid { what }) } else { Ok(bytes) }
-}
-
-fn put_numbers(out: &mut Vec<u8>, kind: u8, body: BodyKey, numbers: &Numbers) {
-    out.put_u8(kind);
-    out.put(&body.0);
-    numbers.encode(out);
 }
 
 fn shelves(reader: &mut Reader<'_>) -> Result<Vec<Shelf>, DecodeError> {

@@ -1,6 +1,7 @@
 //! One neighbour session: the Noise handshake, and the frames inside it.
 
 pub(crate) mod bodies;
+pub(crate) mod custody;
 pub(crate) mod frame;
 mod noise;
 mod reassembly;
@@ -29,6 +30,16 @@ pub enum Role {
     Initiator,
     /// The neighbour dialled.
     Responder,
+}
+
+impl Role {
+    /// The neighbour's.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
 }
 
 /// What a byte on this link costs, the cheapest first.

@@ -3,6 +3,7 @@
 //! The session knows frames, order and bounds; what frames mean is the node's business.
 
 use super::bodies::{Bodies, Piece};
+use super::custody::Custody;
 use super::frame::{Frame, Hello, MAX_HEADS, Passage, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
@@ -54,6 +55,7 @@ pub(crate) struct Session {
     pub(crate) told: Told,
     /// Bytes of envelopes, both ways.
     pub(crate) moved_bytes: u64,
+    pub(crate) custody: Custody,
     /// Since the node last looked.
     traffic: Traffic,
     outbox: Outbox,
@@ -175,6 +177,7 @@ impl Session {
             bodies: Bodies::default(),
             told: Told::default(),
             moved_bytes: 0,
+            custody: Custody::default(),
             traffic: Traffic::default(),
             outbox: Outbox::default(),
         };
@@ -267,9 +270,15 @@ impl Session {
     }
 
     /// A fragment that the neighbour has asked for, as its `turn`th.
-    pub(crate) fn push_fragment(&mut self, fragment: &Carried, piece: Piece, turn: u64) {
+    pub(crate) fn push_fragment(
+        &mut self,
+        fragment: &Carried,
+        piece: Piece,
+        is_pull: bool,
+        turn: u64,
+    ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, turn));
+        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -304,7 +313,11 @@ impl Session {
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
     pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        if self.outbox.current.is_some() { None } else { self.outbox.transfers.pop_first() }
+        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
+        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+            return None;
+        }
+        self.outbox.transfers.pop_first()
     }
 
     pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {

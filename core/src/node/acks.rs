@@ -114,6 +114,7 @@ impl Node {
         self.ack_ages.add(now.steady - envelope.born);
         self.turnover.acknowledged += u64::from(envelope.standing == Standing::Foreign);
         if let Some(message) = envelope.message {
+            self.credit_carrier(message)?;
             // With an attachment it is delivered once that is whole.
             let is_manifest = self.store.attachment(message)?.is_some_and(|a| a.secret.is_some());
             if !is_manifest {

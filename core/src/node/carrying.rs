@@ -2,11 +2,13 @@
 
 use super::Node;
 use crate::clock::Moment;
-use crate::envelope::BodyKey;
+use crate::envelope::{BodyKey, Priority};
 use crate::link::Session;
-use crate::routing::{Copy, NeighbourId, Outlook, Peer, TransferOrder, Worth, is_direct};
-use crate::store::{Carried, Durability, EnvelopeRow, Standing, SteadyMs, StoreError};
-use crate::time::Timestamp;
+use crate::routing::{
+    Bringer, Copy, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth, is_direct,
+};
+use crate::store::{Carried, EnvelopeRow, Standing, SteadyMs, StoreError};
+use std::collections::BTreeMap;
 
 /// The order of leaving is weighed anew this often.
 const WEIGH_EVERY_MS: i64 = 60_000;
@@ -15,8 +17,28 @@ const WEIGH_EVERY_MS: i64 = 60_000;
 /// some time ago.
 #[derive(Default)]
 pub(super) struct Leaving {
-    order: Vec<(Worth, EnvelopeRow)>,
+    order: Vec<Place>,
+    shares: Shares,
     weighed: Option<SteadyMs>,
+}
+
+/// One envelope's place in that order.
+#[derive(Clone, Copy)]
+struct Place {
+    worth: Worth,
+    row: EnvelopeRow,
+    bringer: Bringer,
+    /// Whether it goes beyond the share of its bringer.
+    is_surplus: bool,
+}
+
+/// What asks for room.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) size_bytes: u64,
+    pub(super) priority: Priority,
+    pub(super) worth: Worth,
+    pub(super) bringer: Bringer,
 }
 
 impl Node {
@@ -39,7 +61,8 @@ impl Node {
     pub(super) fn may_hand(&self, letter: &Carried, session: &Session) -> bool {
         letter.standing == Standing::Bulletin
             || is_direct(letter, session.contact)
-            || self.outlook().may_spread(&self.copy(letter), self.peer(session))
+            || self.may_entrust(session.neighbour)
+                && self.outlook().may_spread(&self.copy(letter), self.peer(session))
     }
 
     /// When it is a letter's turn on this link.
@@ -53,6 +76,7 @@ impl Node {
         for forgotten in self.neighbours.meet(neighbour, now.steady) {
             self.store.delete_neighbour(&forgotten)?;
         }
+        self.draw_trial(&neighbour);
         Ok(())
     }
 
@@ -70,25 +94,47 @@ impl Node {
         self.store.set_ack_ages(self.ack_ages)
     }
 
-    /// Whether there is room for a copy of this worth, or would be.
-    pub(super) fn admits(&mut self, size_bytes: u64, worth: Worth) -> Result<bool, StoreError> {
+    /// Whose share it takes what this neighbour brings.
+    pub(super) fn bringer(&self, neighbour: Option<NeighbourId>) -> Bringer {
+        let now = self.clock.steady();
+        let known = neighbour.and_then(|id| self.neighbours.get(&id));
+        Bringer::new(neighbour, known.is_some_and(|known| known.reputation.is_proven(now)))
+    }
+
+    /// Whether there is room for it, or would be.
+    pub(super) fn admits(&mut self, arrival: &Arrival) -> Result<bool, StoreError> {
+        let &Arrival { size_bytes, priority, worth, bringer } = arrival;
         if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
+            return Ok(false);
+        }
+        if self.is_handing_over() {
             return Ok(false);
         }
         if self.has_room(size_bytes) {
             return Ok(true);
         }
-        let least = self.next_to_leave()?;
-        Ok(least.is_some_and(|(_, least)| self.outlook().replaces(worth, least)))
+        let Some((_, least)) = self.next_to_leave()? else { return Ok(false) };
+        let excess = self.leaving.shares.excess_of(bringer, priority, size_bytes);
+        let worth = if excess.of_urgent { worth.demoted() } else { worth };
+        Ok(match (excess.of_bringer, least.is_surplus) {
+            (false, true) => true,
+            // Who has too much makes room for more of it among their own.
+            (true, false) if least.bringer != bringer => false,
+            _ => self.outlook().replaces(worth, least.worth),
+        })
     }
 
     /// Makes room, at the cost of what is worth far less.
-    pub(super) fn make_room(&mut self, size_bytes: u64, worth: Worth) -> Result<bool, StoreError> {
+    pub(super) fn make_room(&mut self, arrival: &Arrival) -> Result<bool, StoreError> {
         loop {
-            if !self.admits(size_bytes, worth)? {
+            if !self.admits(arrival)? {
                 return Ok(false);
             }
-            if self.has_room(size_bytes) {
+            if self.has_room(arrival.size_bytes) {
+                let &Arrival { bringer, priority, size_bytes, .. } = arrival;
+                if self.leaving.weighed.is_some() {
+                    self.leaving.shares.add(bringer, priority, size_bytes);
+                }
                 return Ok(true);
             }
             self.evict()?;
@@ -97,37 +143,53 @@ impl Node {
 
     /// The least useful goes. Says whether there was any.
     fn evict(&mut self) -> Result<bool, StoreError> {
-        let Some((envelope, _)) = self.next_to_leave()? else { return Ok(false) };
+        let Some((envelope, place)) = self.next_to_leave()? else { return Ok(false) };
         tracing::debug!(id = ?envelope.id, "evicted");
         self.leaving.order.pop();
-        let siblings = match envelope.fragment {
-            Some((body, _)) if self.config.router.keeps_bodies_whole() => {
-                self.store.fragments_of(body.mark())?
-            }
-            _ => vec![envelope],
-        };
-        let body = |of: &Carried| of.fragment.map(|(body, _)| body);
-        for gone in siblings {
-            if gone.standing == Standing::Foreign && body(&gone) == body(&envelope) {
-                self.remove_envelope(&gone)?;
-                self.turnover.evicted += 1;
-            }
+        let mut gone = vec![(envelope, place.bringer)];
+        if let Some((body, _)) = envelope.fragment
+            && self.config.router.keeps_bodies_whole()
+        {
+            let order = self.leaving.order.iter();
+            let bringers: BTreeMap<_, _> = order.map(|it| (it.row, it.bringer)).collect();
+            let is_sibling = |it: &Carried| {
+                let of_body = it.fragment.is_some_and(|(of, _)| of == body);
+                of_body && it.standing == Standing::Foreign && it.row != envelope.row
+            };
+            let siblings = self.store.fragments_of(body.mark())?.into_iter().filter(is_sibling);
+            let bringer = |row| bringers.get(&row).copied().unwrap_or(place.bringer);
+            gone.extend(siblings.map(|it| (it, bringer(it.row))));
+        }
+        for (envelope, bringer) in gone {
+            let size_bytes = envelope.size_bytes as u64;
+            self.leaving.shares.remove(bringer, envelope.priority, size_bytes);
+            self.remove_envelope(&envelope)?;
+            self.turnover.evicted += 1;
         }
         Ok(true)
     }
 
-    /// Changes the space for other people's mail, in bytes. What no longer fits goes, the least useful
-    /// first.
-    ///
-    /// # Errors
-    /// A [`StoreError`] is final.
-    pub fn set_max_carried_bytes(&mut self, now: Timestamp, bytes: u64) -> Result<(), StoreError> {
-        self.config.max_carried_bytes(bytes);
-        self.whole(|node| {
-            node.begin(now, Durability::Process)?;
-            while node.foreign_bytes > bytes && node.evict()? {}
-            Ok(())
-        })
+    /// What no longer fits goes.
+    pub(super) fn evict_excess(&mut self) -> Result<(), StoreError> {
+        while self.foreign_bytes > self.config.max_carried_bytes && self.evict()? {}
+        Ok(())
+    }
+
+    /// What would have to go so that the rest fits, the least useful first.
+    pub(super) fn excess(&mut self) -> Result<Vec<Carried>, StoreError> {
+        self.weigh()?;
+        let mut excess = Vec::new();
+        let mut left_bytes = self.foreign_bytes;
+        for place in self.leaving.order.iter().rev() {
+            if left_bytes <= self.config.max_carried_bytes {
+                break;
+            }
+            if let Some(envelope) = self.store.foreign_at(place.row)? {
+                left_bytes = left_bytes.saturating_sub(envelope.size_bytes as u64);
+                excess.push(envelope);
+            }
+        }
+        Ok(excess)
     }
 
     pub(super) fn has_room(&self, size_bytes: u64) -> bool {
@@ -135,17 +197,17 @@ impl Node {
             && self.foreign_envelopes < self.config.max_carried_envelopes
     }
 
-    fn next_to_leave(&mut self) -> Result<Option<(Carried, Worth)>, StoreError> {
+    fn next_to_leave(&mut self) -> Result<Option<(Carried, Place)>, StoreError> {
         let now = self.clock.steady();
         let is_fresh = self.leaving.weighed.is_some_and(|at| now < at + WEIGH_EVERY_MS);
         if !is_fresh {
             self.weigh()?;
         }
         loop {
-            while let Some(&(worth, row)) = self.leaving.order.last() {
+            while let Some(&place) = self.leaving.order.last() {
                 // What is gone, or was found to be for this node, leaves no room.
-                match self.store.foreign_at(row)? {
-                    Some(envelope) => return Ok(Some((envelope, worth))),
+                match self.store.foreign_at(place.row)? {
+                    Some(envelope) => return Ok(Some((envelope, place))),
                     None => drop(self.leaving.order.pop()),
                 }
             }
@@ -161,16 +223,32 @@ impl Node {
 
     fn weigh(&mut self) -> Result<(), StoreError> {
         let outlook = self.outlook();
-        let mut order: Vec<(Worth, Option<_>, EnvelopeRow)> = self
+        let mut weighed: Vec<(Worth, Carried)> = self
             .store
             .foreign()?
-            .iter()
-            .map(|envelope| (outlook.worth(&self.copy(envelope)), envelope.fragment, envelope.row))
+            .into_iter()
+            .map(|envelope| (outlook.worth(&self.copy(&envelope)), envelope))
             .collect();
         // Of equal worth, all of one body before any of another: half a body is worth little.
-        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2)));
-        self.leaving.order = order.into_iter().map(|(worth, _, row)| (worth, row)).collect();
-        self.leaving.weighed = Some(self.clock.steady());
+        weighed.sort_by(|(a, left), (b, right)| {
+            b.total_cmp(a).then_with(|| (right.fragment, right.row).cmp(&(left.fragment, left.row)))
+        });
+        let mut shares = Shares::new(Use {
+            bytes: self.config.max_carried_bytes,
+            envelopes: self.config.max_carried_envelopes,
+        });
+        let mut order = Vec::with_capacity(weighed.len());
+        let bringers = self.store.bringers()?;
+        for (worth, envelope) in weighed {
+            let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
+            let excess = shares.add(bringer, envelope.priority, envelope.size_bytes as u64);
+            let worth = if excess.of_urgent { worth.demoted() } else { worth };
+            let is_surplus = excess.of_bringer;
+            order.push(Place { worth, row: envelope.row, bringer, is_surplus });
+        }
+        // Stable: bodies stay together.
+        order.sort_by(|a, b| a.is_surplus.cmp(&b.is_surplus).then(b.worth.total_cmp(&a.worth)));
+        self.leaving = Leaving { order, shares, weighed: Some(self.clock.steady()) };
         Ok(())
     }
 

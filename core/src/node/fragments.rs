@@ -7,6 +7,7 @@
 //! have it, and whoever has no room for it says so before it is sent.
 
 use super::acks::{TOMBSTONE_SLACK_MS, left_ms};
+use super::carrying::Arrival;
 use super::links::WISH_MS;
 use super::postmarks::Assay;
 use super::{Fault, Node};
@@ -19,7 +20,7 @@ use crate::envelope::{
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{Copy, Router, Tag};
+use crate::routing::{Bringer, Copy, Router, Tag};
 use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
@@ -34,25 +35,43 @@ const BESIDE_NUMBERS_BYTES: usize = 60;
 /// Of 256 bodies, so many are taken as if they were for this node.
 const DECOYS: u8 = 16;
 
+/// What is to be fetched of an offer.
+struct Lacking {
+    count: usize,
+    /// Whether it goes before what is only passed on: it is for this node, or seems to be.
+    is_pull: bool,
+}
+
 impl Node {
-    /// Names what is on board of these bodies, the most useful first.
+    /// Names what is on board of these bodies, the most useful first: as they would be there, where
+    /// they are new and halved once more.
     pub(super) fn announce_all(&mut self, now: Moment, link: LinkId, bodies: &[BodyKey]) {
         let outlook = self.outlook();
         let Some(peer) = self.links.get(&link).map(|session| self.peer(session)) else { return };
         let worth = |body: &BodyKey| {
             let holding = self.holdings.get(*body)?;
             let least = holding.generations.values().min()?;
-            Some((outlook.appeal(&holding.copy(*least), peer), *body))
+            let halvings = least.saturating_add(self.config.router.halves().into());
+            let there = Copy { taken: now.steady, ..holding.copy(halvings) };
+            Some((outlook.appeal(&there, peer), *body))
         };
         let mut worthy: Vec<_> = bodies.iter().filter_map(worth).collect();
         worthy.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, body) in worthy {
-            self.announce(now, link, body, None);
+            self.announce(now, link, body, None, false);
         }
     }
 
     /// Names what is on board of a body, but for what the neighbour has; `news`: of these alone.
-    fn announce(&mut self, now: Moment, link: LinkId, body: BodyKey, news: Option<&Numbers>) {
+    /// `is_handover`: it is offered whatever its copies.
+    pub(super) fn announce(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        body: BodyKey,
+        news: Option<&Numbers>,
+        is_handover: bool,
+    ) {
         let Some(holding) = self.holdings.get(body) else { return };
         let Some(session) = self.links.get(&link) else { return };
         let mut by_generation: BTreeMap<u8, Numbers> = BTreeMap::new();
@@ -62,11 +81,13 @@ impl Node {
                 by_generation.entry(*generation).or_default().insert(*number);
             }
         }
+        let may_entrust = self.may_entrust(session.neighbour);
         let (peer, outlook) = (self.peer(session), self.outlook());
         let room = numbers_room(session);
         let mut shelves = Vec::new();
         for (generation, numbers) in by_generation {
-            let is_offered = outlook.may_spread(&holding.copy(generation), peer);
+            let is_offered =
+                is_handover || may_entrust && outlook.may_spread(&holding.copy(generation), peer);
             let shelf = |numbers| Shelf { generation, is_offered, numbers };
             shelves.extend(numbers.split(room).into_iter().map(shelf));
         }
@@ -82,7 +103,7 @@ impl Node {
         while let Some((body, numbers)) =
             self.links.get_mut(&link).and_then(|session| session.bodies.pop_news())
         {
-            self.announce(now, link, body, Some(&numbers));
+            self.announce(now, link, body, Some(&numbers), false);
         }
     }
 
@@ -100,7 +121,7 @@ impl Node {
             return Ok(());
         }
         let acked = self.store.fragment_acks(body)?;
-        let is_own = self.collects(body.mark())?;
+        let is_pull = self.collects(body.mark())? || self.is_decoy(body);
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         for mut shelf in shelves {
             session.bodies.note_theirs(body, traits, &shelf.numbers);
@@ -116,7 +137,7 @@ impl Node {
                 }
             }
             if !shelf.numbers.is_empty() {
-                session.bodies.push_offer(Offer { body, traits, shelf }, is_own);
+                session.bodies.push_offer(Offer { body, traits, shelf }, is_pull);
             }
         }
         Ok(self.fetch_more(link)?)
@@ -149,11 +170,12 @@ impl Node {
         }
         let until = self.clock.steady() + WISH_MS;
         let turn = self.rng.next_u32();
+        let bringer = self.bringer(session.neighbour);
         let mut batches = Vec::new();
         let mut result = Ok(());
         session.bodies.walk_offers(|offer| {
             let (body, traits) = (offer.body, offer.traits);
-            let mut lacking = match self.lacking(offer) {
+            let Lacking { mut count, is_pull } = match self.lacking(offer, bringer) {
                 Ok(Some(lacking)) => lacking,
                 Ok(None) => {
                     offer.shelf.numbers = Numbers::default();
@@ -171,28 +193,28 @@ impl Node {
             for number in offer.shelf.numbers.begun_at(turn) {
                 if self.holdings.contains((body, number)) {
                     offer.shelf.numbers.remove(number);
-                } else if left < bytes || lacking == 0 {
+                } else if left < bytes || count == 0 {
                     break;
                 } else if let Entry::Vacant(free) = self.fetching.entry((body, number)) {
                     free.insert(link);
                     left -= bytes;
-                    lacking -= 1;
+                    count -= 1;
                     offer.shelf.numbers.remove(number);
                     self.fetches.push_back((until, (body, number), link));
                     batch.insert(number);
                 }
             }
             if !batch.is_empty() {
-                batches.push((body, bytes as u32, batch));
+                batches.push((body, bytes as u32, is_pull, batch));
             }
             if left < bytes { Walk::Stop } else { Walk::On }
         });
-        for (body, bytes, numbers) in batches {
+        for (body, bytes, is_pull, numbers) in batches {
             for number in numbers.iter() {
-                session.bodies.note_fetching((body, number), bytes);
+                session.bodies.note_fetching((body, number), bytes, is_pull);
             }
             for numbers in numbers.split(numbers_room(session)) {
-                session.push_control(&Frame::Fetch { body, numbers });
+                session.push_control(&Frame::Fetch { body, is_pull, numbers });
             }
         }
         result
@@ -200,7 +222,7 @@ impl Node {
 
     /// How many fragments like these are to be fetched now; none where they are of no use: for this
     /// node all that it takes, for others what is offered, and worth its room.
-    fn lacking(&mut self, offer: &Offer) -> Result<Option<usize>, StoreError> {
+    fn lacking(&mut self, offer: &Offer, bringer: Bringer) -> Result<Option<Lacking>, StoreError> {
         let (body, traits) = (offer.body, &offer.traits);
         if let Some(attachment) = self.collected(body.mark())?.filter(|a| a.blocks_left > 0) {
             let (needed, here) = (attachment.layout.needed() as usize, attachment.arrived as usize);
@@ -209,13 +231,14 @@ impl Node {
             // A few more than suffice, in case; and if they did not, a few more again.
             let spare = needed / 32 + 2;
             let lacking = (needed + spare).saturating_sub(here + coming);
-            return Ok(Some(if coming == 0 { lacking.max(spare) } else { lacking }));
+            let count = if coming == 0 { lacking.max(spare) } else { lacking };
+            return Ok(Some(Lacking { count, is_pull: true }));
         }
-        let is_due = offer.shelf.is_offered || self.is_decoy(body);
+        let is_pull = self.is_decoy(body);
         let here = self.holdings.count(body);
         // One more than suffices opens nearly every block, should this be the only carrier.
         let enough = traits.needed as usize + 1;
-        if !is_due || here >= enough {
+        if !(offer.shelf.is_offered || is_pull) || here >= enough {
             return Ok(None);
         }
         let now = self.clock.steady();
@@ -230,11 +253,12 @@ impl Node {
         };
         self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
-        if !self.admits(traits.fragment_bytes.into(), worth)? {
+        let (size_bytes, priority) = (traits.fragment_bytes.into(), traits.priority);
+        if !self.admits(&Arrival { size_bytes, priority, worth, bringer })? {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();
-        Ok(Some(enough.saturating_sub(here + coming)))
+        Ok(Some(Lacking { count: enough.saturating_sub(here + coming), is_pull }))
     }
 
     /// Some bodies are taken that are offered to their recipients alone, so that taking them does not
@@ -289,6 +313,7 @@ impl Node {
         &mut self,
         link: LinkId,
         body: BodyKey,
+        is_pull: bool,
         numbers: &Numbers,
     ) -> Result<(), Fault> {
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
@@ -303,7 +328,9 @@ impl Node {
                 None => None,
             };
             match (turn, carried) {
-                (Some(turn), Some(carried)) => session.push_fragment(&carried, piece, turn),
+                (Some(turn), Some(carried)) => {
+                    session.push_fragment(&carried, piece, is_pull, turn);
+                }
                 _ => drop(lacking.insert(number)),
             }
         }

@@ -1,6 +1,7 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
 use super::acks::bars;
+use super::carrying::Arrival;
 use super::holdings::Traits;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
@@ -14,7 +15,7 @@ use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
 use crate::link::frame::Passage;
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{self, Copy, Tag};
+use crate::routing::{self, Bringer, Copy, Tag};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -344,15 +345,24 @@ impl Node {
             self.count_as_whole(&mut copy, fragment.body);
         }
         let worth = self.outlook().worth(&copy);
-        if !self.make_room(size_bytes, worth)? {
+        let neighbour = self.links.get(&link).and_then(|session| session.neighbour);
+        let bringer = self.bringer(neighbour);
+        let arrival = Arrival { size_bytes, priority: copy.priority, worth, bringer };
+        if !self.make_room(&arrival)? {
             return Ok(());
         }
         let is_news = fragment.is_none_or(|fragment| self.holdings.lacks(fragment.body));
-        if is_news && let Some(id) = self.links.get(&link).and_then(|session| session.neighbour) {
+        if is_news && let Some(id) = neighbour {
             self.neighbours.count_brought(&id);
         }
         let origin = Origin { generation, postmark: Some(postmark), is_husk: false, message: None };
-        self.keep(envelope, id, Standing::Foreign, born, origin)?;
+        if self.links.get(&link).is_some_and(|session| session.custody.takes_over) {
+            self.store.require(Durability::Power)?;
+        }
+        let row = self.keep(envelope, id, Standing::Foreign, born, origin)?;
+        if bringer != Bringer::NEWCOMERS {
+            self.store.set_bringer(row, bringer)?;
+        }
         self.say_taken(link, &id);
         match fragment {
             Some(fragment) => {

@@ -79,10 +79,11 @@ impl Node {
             let now = node.begin(now, Durability::Process)?;
             let session = node.links.remove(&link);
             node.fetch_elsewhere(link);
-            if let Some((neighbour, moved_bytes)) =
-                session.and_then(|session| Some((session.neighbour?, session.moved_bytes)))
-            {
-                node.part(neighbour, moved_bytes)?;
+            if let Some(session) = session {
+                node.keep_handed(&session)?;
+                if let Some(neighbour) = session.neighbour {
+                    node.part(neighbour, session.moved_bytes)?;
+                }
             }
             node.fetch_again(now, Some(link))
         })
@@ -155,6 +156,7 @@ impl Node {
             Some(envelope) => self.bytes_of(envelope)?,
             None => None,
         };
+        let is_moving = self.handover.as_ref().is_some_and(|it| it.has(row));
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let (Some(envelope), Some(bytes)) = (envelope, bytes) else {
             session.push_lack(row);
@@ -164,7 +166,8 @@ impl Node {
         session.in_flight.insert(envelope.id.head(), row);
         let passage = Passage {
             age_s: u32::try_from(age_s).unwrap_or(u32::MAX),
-            generation: envelope.generation.saturating_add(1),
+            // A copy that moves is not halved.
+            generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
         session.begin_transfer(bytes, passage);
         Ok(())
@@ -269,11 +272,19 @@ impl Node {
             Frame::Holding { body, traits, shelves } => {
                 self.receive_holding(link, body, traits, shelves)
             }
-            Frame::Fetch { body, numbers } => self.receive_fetch(link, body, &numbers),
+            Frame::Fetch { body, is_pull, numbers } => {
+                self.receive_fetch(link, body, is_pull, &numbers)
+            }
             Frame::Lack { body, numbers } => self.receive_lack(link, body, &numbers),
             Frame::FragmentAcks { body, acks } => self.receive_fragment_acks(link, body, &acks),
             Frame::Gossip(gossip) => self.receive_gossip(now, link, gossip),
             Frame::Release(release) => self.apply_release(now, link, release),
+            Frame::Challenge(challenge) => self.receive_challenge(link, &challenge),
+            Frame::Custody(answers) => self.receive_answers(now, link, &answers),
+            Frame::Handover => {
+                self.take_over(link);
+                Ok(())
+            }
             Frame::Bye { .. } => {
                 self.close(link, CloseReason::Bye);
                 Ok(())
@@ -390,7 +401,7 @@ impl Node {
             session.marked = Some(contact.id);
             session.push_control(&Frame::Proof { mac: link_proof(&pair, &hash, own_role) });
         }
-        Ok(())
+        Ok(self.challenge(link)?)
     }
 
     fn receive_proof(&mut self, link: LinkId, mac: &[u8; 32]) -> Result<(), Fault> {
@@ -404,10 +415,10 @@ impl Node {
         // Another holder of the contact's card can show its mark, and no more.
         if bool::from(expected.ct_eq(mac)) && session.contact.replace(contact).is_none() {
             if let Some(key) = session.neighbour.replace(NeighbourId::Contact(contact)) {
-                self.neighbours.identify(key, NeighbourId::Contact(contact));
-                self.store.delete_neighbour(&key)?;
+                self.recognise(&key, contact)?;
             }
             self.events.push_back(Event::NeighbourProven { link, contact });
+            self.challenge(link)?;
         }
         Ok(())
     }

@@ -31,6 +31,11 @@ const CHECK_MS: i64 = DAY_MS as i64 / CHECKS;
 /// Verdicts kept beyond those in use.
 const MAX_VERDICTS: u64 = 65_536;
 
+/// How many fragments of this length one postmark pays for.
+pub(super) fn paid_by_one(fragment_bytes: u64) -> u64 {
+    MAX_ITEMS.min(MAX_BYTES / fragment_bytes.max(1))
+}
+
 /// A node's own postmarks, and its means to judge others'.
 pub(super) struct Postmarks {
     own: Vec<OwnPostmark>,
@@ -40,6 +45,8 @@ pub(super) struct Postmarks {
     sweep_at: u64,
     /// Whether a bulletin waits for one.
     needs_unused: bool,
+    /// Whether a body waits for one that pays for all of it.
+    lacks_room: bool,
     /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
     empty_at: Option<SteadyMs>,
 }
@@ -75,6 +82,7 @@ impl Postmarks {
             verdicts: store.verdict_count()?,
             sweep_at: MAX_VERDICTS,
             needs_unused: false,
+            lacks_room: false,
             empty_at: None,
         })
     }
@@ -84,21 +92,28 @@ impl Postmarks {
         [day, day.saturating_add(1)].map(|day| self.usable(day).count())
     }
 
-    fn usable(&self, day: u32) -> impl Iterator<Item = (usize, &OwnPostmark)> {
-        self.own.iter().enumerate().filter(move |(_, own)| {
-            own.day == day
-                && own.is_minted
-                && own.envelopes < MAX_ITEMS
-                && own.bytes + MAX_ENVELOPE_BYTES as u64 <= MAX_BYTES
+    fn usable(&self, day: u32) -> impl Iterator<Item = &OwnPostmark> {
+        self.minted(day).filter(|own| {
+            own.envelopes < MAX_ITEMS && own.bytes + MAX_ENVELOPE_BYTES as u64 <= MAX_BYTES
         })
+    }
+
+    fn minted(&self, day: u32) -> impl Iterator<Item = &OwnPostmark> {
+        self.own.iter().filter(move |own| own.day == day && own.is_minted)
+    }
+
+    /// One that has room for so much more.
+    fn roomy(&self, day: u32, envelopes: u64, bytes: u64) -> Option<Postmark> {
+        self.minted(day)
+            .find(|own| own.envelopes + envelopes <= MAX_ITEMS && own.bytes + bytes <= MAX_BYTES)
+            .map(|own| own.postmark.clone())
     }
 
     /// The day of the next minting, if there is one.
     fn wanted(&self, now: Timestamp) -> Option<u32> {
         let lacks = |day: u32| {
-            let minted = self.own.iter().filter(|own| own.day == day && own.is_minted).count();
-            (self.needs_unused && day == now.day())
-                || minted < A_DAY
+            ((self.needs_unused || self.lacks_room) && day == now.day())
+                || self.minted(day).count() < A_DAY
                 || self.usable(day).next().is_none()
         };
         let (today, tomorrow) = (now.day(), Timestamp(now.0.saturating_add(AHEAD_MS)).day());
@@ -181,6 +196,31 @@ impl Node {
         now: Timestamp,
         contact: ContactId,
     ) -> Result<Option<Postmark>, StoreError> {
+        self.mint_free_of_work(now)?;
+        let day = now.day();
+        let usable: Vec<_> = self.postmarks.usable(day).collect();
+        let turn = (contact.0.unsigned_abs() as usize).checked_rem(usable.len());
+        Ok(turn.and_then(|turn| usable.get(turn)).map(|own| own.postmark.clone()))
+    }
+
+    /// One postmark for all of a body, so long in all: carriers then know it as one. None where it must
+    /// be minted first.
+    pub(super) fn postmark_for_body(
+        &mut self,
+        now: Timestamp,
+        fragments: u64,
+        size_bytes: u64,
+    ) -> Result<Option<Postmark>, StoreError> {
+        let day = now.day();
+        self.postmarks.lacks_room = self.postmarks.roomy(day, fragments, size_bytes).is_none();
+        self.mint_free_of_work(now)?;
+        let found = self.postmarks.roomy(day, fragments, size_bytes);
+        self.postmarks.lacks_room = found.is_none();
+        Ok(found)
+    }
+
+    /// Where postmarks cost no work, they are there when they are wanted.
+    fn mint_free_of_work(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let day = now.day();
         if self.postmarks.bench.difficulty().is_none() && self.postmarks.wanted(now) == Some(day) {
             let is_inside = self.store.is_open();
@@ -190,9 +230,7 @@ impl Node {
                 if is_inside { Ok(()) } else { node.store.commit() }
             })?;
         }
-        let usable: Vec<_> = self.postmarks.usable(day).collect();
-        let turn = (contact.0.unsigned_abs() as usize).checked_rem(usable.len());
-        Ok(turn.and_then(|turn| usable.get(turn)).map(|(_, own)| own.postmark.clone()))
+        Ok(())
     }
 
     /// Takes a postmark for one bulletin, and nothing else: by letters under it everybody would know who

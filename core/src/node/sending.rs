@@ -207,14 +207,22 @@ impl Node {
             else {
                 continue;
             };
-            let contact = session.contact;
+            let (contact, known) = (session.contact, session.neighbour);
             let handed = self.store.envelope_at(row)?.filter(|handed| handed.id.head() == *head);
             let Some(handed) = handed else { continue };
-            let halving = u8::from(self.config.router.halves());
-            let generation = handed.generation.saturating_add(halving);
-            self.store.set_generation(row, generation)?;
-            if let Some(piece) = handed.fragment {
-                self.holdings.set_generation(piece, generation);
+            self.judge_silence(link, *head)?;
+            if self.pass_custody(&handed)? {
+                continue;
+            }
+            self.note_handed(link, &handed)?;
+            // What an unreliable carrier takes counts for no copy.
+            if self.is_reliable(known) {
+                let halving = u8::from(self.config.router.halves());
+                let generation = handed.generation.saturating_add(halving);
+                self.store.set_generation(row, generation)?;
+                if let Some(piece) = handed.fragment {
+                    self.holdings.set_generation(piece, generation);
+                }
             }
             let Some(message) = handed.message else { continue };
             let Some(row) = self.store.message(message)? else { continue };

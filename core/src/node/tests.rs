@@ -16,8 +16,10 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+mod custody;
 mod fragments;
 mod mailboxes;
+mod shares;
 
 /// Default settings, without work.
 pub(super) fn simulated() -> Config {
@@ -48,21 +50,27 @@ impl Scene {
     }
 
     fn with_config(now: Timestamp, config: Config) -> Self {
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let rng = ChaCha20Rng::seed_from_u64(1);
         let node_rng = Box::new(ChaCha20Rng::seed_from_u64(2));
-        let mut node = Node::open(&StorePath::Memory, config, node_rng, now).unwrap();
-        let info =
-            LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
-        node.handle_link_up(now, LINK, info).unwrap();
-        let mut seed = [0; 32];
-        rng.fill_bytes(&mut seed);
-        let mallory = Noise::new(Role::Initiator, &[7; 32], seed);
+        let node = Node::open(&StorePath::Memory, config, node_rng, now).unwrap();
+        let mallory = Noise::new(Role::Initiator, &[7; 32], [0; 32]);
         let mut scene = Self { node, mallory, now, rng, reader: None };
-        scene.shake();
+        scene.connect();
         scene
     }
 
-    fn shake(&mut self) {
+    fn connect(&mut self) {
+        self.connect_as([7; 32]);
+    }
+
+    /// A new link, up to the handshake's end, by a neighbour with this key.
+    fn connect_as(&mut self, secret: [u8; 32]) {
+        let info =
+            LinkInfo { role: Role::Responder, cost: CostClass::Lan, max_frame_bytes: 65_535 };
+        self.node.handle_link_up(self.now, LINK, info).unwrap();
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        self.mallory = Noise::new(Role::Initiator, &secret, seed);
         let first = self.mallory.write(&[]).unwrap();
         self.deliver(&first);
         let second = self.sent().remove(0);
@@ -438,7 +446,7 @@ proptest! {
 
     #[test]
     fn nothing_inside_a_session_panics(
-        kind in 0..16u8, rest in proptest::collection::vec(any::<u8>(), 0..300),
+        kind in 0..24u8, rest in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
         let mut scene = Scene::greeted();
         scene.say_raw(&[&[kind][..], &rest].concat());

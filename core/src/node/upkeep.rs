@@ -2,7 +2,7 @@
 
 use super::acks::TOMBSTONE_SLACK_MS;
 use super::{Epoch, Node};
-use crate::chat::{State, ratchet};
+use crate::chat::State;
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
@@ -23,6 +23,7 @@ impl Node {
             node.time_out_openings(now);
             node.pass_over(now);
             node.fetch_again(now, None)?;
+            node.go_on_handing_over(now)?;
             node.destroy_secrets(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
         })?;
@@ -41,23 +42,24 @@ impl Node {
             .filter(|session| session.is_opening())
             .map(|session| session.deadline)
             .min();
-        let (due, dies) = self.store.next_destruction(ratchet::GRACE_MS)?;
-        let dies = dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
+        let due = self.store.due()?;
+        let dies = due.secret_dies.map(|at| self.clock.steady() + at - self.clock.running_ms());
         let wish = self.wishes.front().map(|(until, ..)| *until);
         let fetch = self.fetches.front().map(|(until, ..)| *until);
-        let resealing = (!self.store.contacts_to_reseal()?.is_empty()).then(|| self.clock.steady());
+        let resealing = due.reseals.then(|| self.clock.steady());
         let steady = [
-            (self.store.next_expiry()?, Reason::Expiry),
-            (self.store.next_ack()?, Reason::Acknowledgement),
-            (self.store.next_forgetting()?, Reason::Tombstone),
+            (due.expiry, Reason::Expiry),
+            (due.ack, Reason::Acknowledgement),
+            (due.tombstone, Reason::Tombstone),
             (opening, Reason::Handshake),
             (wish, Reason::Wish),
             (fetch, Reason::Wish),
-            (self.store.next_of_attachments()?, Reason::Attachment),
-            (due, Reason::Secret),
+            (self.next_of_handover(), Reason::Handover),
+            (due.attachment, Reason::Attachment),
+            (due.secret, Reason::Secret),
             (dies, Reason::Secret),
             (self.store.next_renewal()?, Reason::Secret),
-            (self.store.next_refresh()?, Reason::Refresh),
+            (due.refresh, Reason::Refresh),
             (resealing, Reason::Resealing),
         ];
         let midnight = Timestamp((u64::from(self.epoch.day) + 1) * DAY_MS);
@@ -130,6 +132,7 @@ impl Node {
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, CloseReason::Epoch);
         }
+        self.store.forget_handed(now.steady)?;
         self.events.push_back(Event::EpochRotated);
         self.turn_postmarks(now)?;
         self.renew_cards(now)

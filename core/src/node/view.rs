@@ -42,6 +42,8 @@ pub struct Turnover {
     pub acknowledged: u64,
     /// Deleted to make room.
     pub evicted: u64,
+    /// Deleted because another carrier took them over: see [`Node::hand_over`].
+    pub handed_over: u64,
     /// Deleted at their end.
     pub expired: u64,
 }

@@ -7,11 +7,15 @@ mod maxprop;
 mod neighbours;
 mod prophet;
 mod recency;
+mod reputation;
+mod shares;
 mod utility;
 
 pub(crate) use mailboxes::{Gossip, MAX_OWN_TAGS, MAX_TAGS, Mailboxes, Tag, Told};
 pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
-pub(crate) use neighbours::{Acquaintance, NeighbourId, Neighbours};
+pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
+pub(crate) use reputation::{Reputation, Verdict};
+pub(crate) use shares::{Bringer, Shares, Use};
 pub(crate) use utility::{AckAges, Copy, Outlook, Peer, Worth};
 
 use crate::chat::ContactId;
@@ -105,8 +109,8 @@ enum Turn {
         generation: u8,
         born: Reverse<SteadyMs>,
     },
-    /// As they were asked for.
-    Fragment { number: u64 },
+    /// What a reader pulls first, then as they were asked for.
+    Fragment { is_for_others: bool, number: u64 },
 }
 
 impl TransferOrder {
@@ -121,14 +125,19 @@ impl TransferOrder {
         }
     }
 
-    /// Of a fragment, the `turn`th that the neighbour has asked for.
-    pub(crate) fn of_fragment(fragment: &Carried, turn: u64) -> Self {
+    /// Of a fragment, the `turn`th that the neighbour has asked for, as one of its own or not.
+    pub(crate) fn of_fragment(fragment: &Carried, is_pull: bool, turn: u64) -> Self {
         Self {
             is_for_others: true,
             priority: Reverse(fragment.priority as u8),
-            turn: Turn::Fragment { number: turn },
+            turn: Turn::Fragment { is_for_others: !is_pull, number: turn },
             row: fragment.row,
         }
+    }
+
+    /// Whether it can wait for what is on the way here to its reader.
+    pub(crate) fn yields(&self) -> bool {
+        matches!(self.turn, Turn::Fragment { is_for_others: true, .. })
     }
 
     pub(crate) fn row(&self) -> EnvelopeRow {
@@ -137,13 +146,14 @@ impl TransferOrder {
 }
 
 /// How many symbols a block of so many gets on top, against those that are lost with their carriers
-/// or never get through: as many again; of small bodies, where one carrier takes all, and of
-/// large ones, where each costs a share of a postmark, fewer.
-pub(crate) fn repair_symbols(symbols: u32, blocks: u32) -> u32 {
+/// or never get through: as many again, if one postmark pays for `paid` in all; of small bodies, where
+/// one carrier takes all, and of large ones, where each costs a share of a postmark, fewer.
+pub(crate) fn repair_symbols(symbols: u32, blocks: u32, paid: u32) -> u32 {
+    let few = symbols / 4 + 2;
     match (symbols, blocks) {
         (..=8, _) => 2,
-        (_, 1) => symbols,
-        _ => symbols / 4 + 2,
+        (_, 1) => symbols.min(paid.saturating_sub(symbols)).max(few),
+        _ => few,
     }
 }
 

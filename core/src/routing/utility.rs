@@ -26,7 +26,7 @@ const NEARER_SHARE: f64 = 0.02;
 const NEARER_FACTOR: f64 = 2.0;
 /// An envelope of this length gets [`BASE`] halvings; each time it is half as long, one more: what
 /// counts is delivery per byte.
-const BASE_BYTES: f64 = 64.0 * 1024.0;
+const BASE_BYTES: f64 = 256.0 * 1024.0;
 
 /// The assumption that a node begins with counts like so many acknowledgements.
 const PRIOR_ACKS: f64 = 3.0;
@@ -56,6 +56,11 @@ pub(crate) struct Worth {
 }
 
 impl Worth {
+    /// The same in the lowest class.
+    pub(crate) fn demoted(self) -> Self {
+        Self { priority: Priority::Low as u8, ..self }
+    }
+
     /// Utilities are never NaN; this orders them all the same.
     pub(crate) fn total_cmp(&self, other: &Self) -> Ordering {
         self.priority.cmp(&other.priority).then(self.utility.total_cmp(&other.utility))

@@ -6,6 +6,7 @@ use crate::chat::{ContactId, MessageId};
 use crate::envelope::{AckProof, BodyKey, Commitment, EnvelopeId, Fragment, FragmentAck, Priority};
 use crate::routing::Tag;
 use rusqlite::{OptionalExtension, Row, params};
+use std::cell::RefCell;
 
 /// Whose envelope it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,11 +100,15 @@ impl Store {
                 new.generation,
                 new.taken,
             ])?;
-        let row = self.connection.last_insert_rowid();
+        let row = EnvelopeRow(self.connection.last_insert_rowid());
+        if let Some(pooled) = self.pooled.as_ref().filter(|_| new.standing != Standing::Own) {
+            pooled.borrow_mut().insert(row, new.id, new.bytes);
+            return Ok(row);
+        }
         let sql = "INSERT INTO contents VALUES (?1, ?2)";
         let kept = new.husk.as_deref().unwrap_or(new.bytes);
-        self.connection.prepare_cached(sql)?.execute((row, kept))?;
-        Ok(EnvelopeRow(row))
+        self.connection.prepare_cached(sql)?.execute((row.0, kept))?;
+        Ok(row)
     }
 
     pub(crate) fn envelope(&self, id: &EnvelopeId) -> Result<Option<Carried>, StoreError> {
@@ -131,6 +136,10 @@ impl Store {
     }
 
     pub(crate) fn envelope_bytes(&self, row: EnvelopeRow) -> Result<Option<Vec<u8>>, StoreError> {
+        let pooled = self.pooled.as_ref().map(RefCell::borrow);
+        if let Some(bytes) = pooled.as_ref().and_then(|pooled| pooled.get(row)) {
+            return Ok(Some(bytes.to_vec()));
+        }
         let sql = "SELECT bytes FROM contents WHERE envelope = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([row.0], |row| row.get(0)).optional()?)
@@ -232,6 +241,9 @@ impl Store {
 
     pub(crate) fn delete_envelope(&self, row: EnvelopeRow) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM envelopes WHERE row = ?1")?.execute([row.0])?;
+        if let Some(pooled) = &self.pooled {
+            pooled.borrow_mut().remove(row);
+        }
         Ok(())
     }
 

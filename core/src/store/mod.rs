@@ -5,12 +5,15 @@
 mod attachments;
 mod bulletins;
 mod contacts;
+mod custody;
 mod devices;
+mod due;
 mod envelopes;
 mod fragments;
 mod messages;
 mod neighbours;
 mod own;
+mod pool;
 mod postmarks;
 mod relations;
 mod targets;
@@ -21,16 +24,21 @@ mod wrapping;
 pub(crate) use attachments::Attachment;
 pub(crate) use bulletins::Unpublished;
 pub(crate) use contacts::ContactRow;
+pub(crate) use custody::{Handed, MAX_HANDED};
+use due::Due;
 pub(crate) use envelopes::{Carried, EnvelopeRow, NewEnvelope, Standing};
 pub(crate) use messages::{MessageRow, NewMessage};
 pub(crate) use own::Own;
+pub use pool::EnvelopePool;
 pub(crate) use postmarks::{OwnPostmark, PostmarkRow, Verdict};
 pub(crate) use targets::OwnReply;
 pub(crate) use tombstones::{Proof, Tombstone};
 
 use crate::vault::{StoreKey, VaultError, WrappingKeys};
 use data_encoding::HEXLOWER;
+use pool::Pooled;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::cell::{Cell, RefCell};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -54,15 +62,17 @@ pub enum StorePath {
     },
     /// The same in the clear: for tests and measurements.
     File(PathBuf),
-    /// In memory: for tests and simulations.
+    /// In memory: for tests.
     Memory,
+    /// In memory, with others' envelopes in a pool that it shares with other stores: for simulations.
+    Pooled(EnvelopePool),
 }
 
 impl StorePath {
     pub(crate) fn wrapping(&self) -> Option<&Arc<dyn WrappingKeys>> {
         match self {
             Self::Encrypted { wrapping, .. } => Some(wrapping),
-            Self::File(_) | Self::Memory => None,
+            Self::File(_) | Self::Memory | Self::Pooled(_) => None,
         }
     }
 }
@@ -141,7 +151,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/007_settlements.sql"),
     include_str!("migrations/008_fragments.sql"),
     include_str!("migrations/009_bulletins.sql"),
-    include_str!("migrations/010_tags.sql"),
+    include_str!("migrations/010_custody.sql"),
+    include_str!("migrations/011_tags.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.
@@ -157,6 +168,10 @@ pub(crate) struct Store {
     needs_scrub: bool,
     /// None where there is no vault.
     wrapping: Option<Wrapping>,
+    /// Where others' envelopes are, if not in the database.
+    pooled: Option<RefCell<Pooled>>,
+    /// As looked up after so many changes.
+    due: Cell<Option<(u64, Due)>>,
 }
 
 impl Store {
@@ -172,7 +187,7 @@ impl Store {
         let connection = match path {
             StorePath::Encrypted { path, key, .. } => open_encrypted(path, key)?,
             StorePath::File(path) => open_file(path)?,
-            StorePath::Memory => Connection::open_in_memory()?,
+            StorePath::Memory | StorePath::Pooled(_) => Connection::open_in_memory()?,
         };
         connection.execute_batch(
             "PRAGMA locking_mode = EXCLUSIVE;
@@ -183,14 +198,19 @@ impl Store {
              PRAGMA temp_store = MEMORY;
              PRAGMA foreign_keys = ON;",
         )?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(256);
         let mut store = Self {
             connection,
             open: None,
             is_abandoned: false,
             needs_scrub: false,
             wrapping: None,
+            pooled: None,
+            due: Cell::new(None),
         };
+        if let StorePath::Pooled(pool) = path {
+            store.pooled = Some(RefCell::new(Pooled::new(pool.clone())));
+        }
         store.migrate()?;
         Ok(store)
     }

@@ -2,16 +2,20 @@
 
 use super::{Store, StoreError};
 use crate::chat::ContactId;
-use crate::routing::{AckAges, Acquaintance, NeighbourId};
+use crate::routing::{AckAges, Acquaintance, NeighbourId, Reputation};
 use std::collections::BTreeMap;
 
 impl Store {
     pub(crate) fn neighbours(&self) -> Result<BTreeMap<NeighbourId, Acquaintance>, StoreError> {
-        let sql = "SELECT id, met_steady, meetings, brought FROM neighbours";
+        let sql = "SELECT id, met_steady, meetings, brought, good, bad, judged_steady
+             FROM neighbours";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let (met, meetings, brought) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((row.get::<_, Vec<u8>>(0)?, Acquaintance { met, meetings, brought }))
+            let reputation =
+                Reputation { good: row.get(4)?, bad: row.get(5)?, judged: row.get(6)? };
+            let known = Acquaintance { met, meetings, brought, reputation, is_on_trial: false };
+            Ok((row.get::<_, Vec<u8>>(0)?, known))
         })?;
         let mut neighbours = BTreeMap::new();
         for row in rows {
@@ -26,9 +30,12 @@ impl Store {
         id: &NeighbourId,
         known: &Acquaintance,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO neighbours VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
-             SET met_steady = ?2, meetings = ?3, brought = ?4";
-        let row = (encode(id), known.met, known.meetings, known.brought);
+        let sql =
+            "INSERT INTO neighbours (id, met_steady, meetings, brought, good, bad, judged_steady)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET met_steady = ?2,
+             meetings = ?3, brought = ?4, good = ?5, bad = ?6, judged_steady = ?7";
+        let Reputation { good, bad, judged } = known.reputation;
+        let row = (encode(id), known.met, known.meetings, known.brought, good, bad, judged);
         self.connection.prepare_cached(sql)?.execute(row)?;
         Ok(())
     }
@@ -36,7 +43,7 @@ impl Store {
     pub(crate) fn delete_neighbour(&self, id: &NeighbourId) -> Result<(), StoreError> {
         let sql = "DELETE FROM neighbours WHERE id = ?1";
         self.connection.prepare_cached(sql)?.execute([encode(id)])?;
-        Ok(())
+        self.set_handed(id, &[])
     }
 
     pub(crate) fn ack_ages(&self) -> Result<AckAges, StoreError> {
@@ -54,7 +61,7 @@ impl Store {
     }
 }
 
-fn encode(id: &NeighbourId) -> Vec<u8> {
+pub(super) fn encode(id: &NeighbourId) -> Vec<u8> {
     match id {
         NeighbourId::Contact(contact) => [&[0][..], &contact.0.to_be_bytes()].concat(),
         NeighbourId::Key(key) => [&[1][..], key].concat(),

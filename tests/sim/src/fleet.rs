@@ -6,8 +6,8 @@ use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
 use crate::world::SimError;
 use footpost_core::{
-    Body, Config, ContactId, EnvelopeId, LinkId, MAX_ENVELOPE_BYTES, Node, Priority, SendError,
-    StoreError, StorePath, Timestamp, Traffic, Work,
+    Body, Config, ContactId, EnvelopeId, EnvelopePool, LinkId, MAX_ENVELOPE_BYTES, Node, Priority,
+    SendError, StoreError, StorePath, Timestamp, Traffic, Work,
 };
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
@@ -53,7 +53,7 @@ pub(crate) struct Person {
     buffer_bytes: u64,
     /// The longest body that they send in one envelope.
     max_body_bytes: u64,
-    /// Takes all mail and passes none on.
+    /// Takes all mail, passes none on, and keeps none once the neighbours are gone.
     drops: bool,
     /// Those they write to or hear from, and when the card was handed over.
     contacts: BTreeMap<usize, (ContactId, Timestamp)>,
@@ -99,11 +99,17 @@ pub(crate) fn open(
     let mut clocks = chance(settings.seed, Chance::Clocks);
     let error_ms = i64::try_from(settings.clock_error_s).unwrap_or(i64::MAX).saturating_mul(1000);
     let mut people = Vec::with_capacity(scenario.people);
+    let pool = EnvelopePool::default();
     for person in 0..scenario.people {
         let rng = Box::new(ChaCha20Rng::seed_from_u64(seeds.next_u64()));
         let width = error_ms.unsigned_abs().saturating_mul(2).saturating_add(1);
         let clock_error_ms = (clocks.next_u64() % width) as i64 - error_ms;
-        let node = Node::open(&StorePath::Memory, config.clone(), rng, wall(at, clock_error_ms))?;
+        let node = Node::open(
+            &StorePath::Pooled(pool.clone()),
+            config.clone(),
+            rng,
+            wall(at, clock_error_ms),
+        )?;
         people.push(Person {
             node,
             clock_error_ms,
@@ -196,6 +202,17 @@ impl Person {
         content.0.fill_bytes(&mut bytes);
         let body = Body::Application { content_type, bytes };
         self.node.send(now, to, &body, Priority::Normal).map(drop)
+    }
+
+    /// A link is gone. Who drops mail does so once nobody is there, and admits it when asked.
+    pub(crate) fn part(&mut self, at: Nanos, link: LinkId) -> Result<(), StoreError> {
+        let now = self.clock(at);
+        self.node.handle_link_down(now, link)?;
+        if self.drops && self.node.stats().links == 0 {
+            self.node.set_max_carried_bytes(now, 0)?;
+            self.node.set_max_carried_bytes(now, self.buffer_bytes)?;
+        }
+        Ok(())
     }
 
     /// Others' mail has the room that own mail leaves: one buffer a node, as The ONE has it.

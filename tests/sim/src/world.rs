@@ -197,7 +197,7 @@ impl World {
         self.figures.frames_lost += u64::from(is_frame_lost);
         for person in ended.pair {
             let person = &mut self.people[person];
-            person.node.handle_link_down(person.clock(self.now), link)?;
+            person.part(self.now, link)?;
         }
         self.settle(ended.pair)
     }

@@ -246,7 +246,10 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
                 numbers: numbers(),
             }],
         },
-        "fetch" => Frame::Fetch { body: body(), numbers: numbers() },
+        "fetch" => {
+            let is_pull = frame["is_pull"].as_bool().unwrap();
+            Frame::Fetch { body: body(), is_pull, numbers: numbers() }
+        }
         "lack" => Frame::Lack { body: body(), numbers: numbers() },
         "fragment_acks" => {
             let acks = frame["acks"].as_array().unwrap().iter();
@@ -255,6 +258,22 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             Frame::FragmentAcks { body: body(), acks: acks.collect() }
         }
         "release" => Frame::Release(Release(bytes.try_into().unwrap())),
+        "challenge" => {
+            let pieces = frame["pieces"].as_array().unwrap().iter();
+            let piece = |it: &Value| {
+                (
+                    BodyKey(hex(&it["body"]).try_into().unwrap()),
+                    it["number"].as_u64().unwrap() as u32,
+                )
+            };
+            let letters = arrays(&frame["letters"]).into_iter().map(u64::from_be_bytes).collect();
+            let nonce = hex(&frame["nonce"]).try_into().unwrap();
+            Frame::Challenge(Challenge { nonce, letters, pieces: pieces.map(piece).collect() })
+        }
+        "custody" => {
+            Frame::Custody(frame["answers"].as_array().unwrap().iter().map(answer).collect())
+        }
+        "handover" => Frame::Handover,
         "own_tags" => Frame::Gossip(Gossip::Own(tags(&frame["tags"]))),
         "met" => Frame::Gossip(Gossip::Met(values())),
         "predictabilities" => Frame::Gossip(Gossip::Predictabilities(values())),
@@ -266,6 +285,17 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),
+    }
+}
+
+fn answer(answer: &Value) -> Answer {
+    let value = || hex(&answer["value"]);
+    match answer["answer"].as_str().unwrap() {
+        "gone" => Answer::Gone,
+        "proof" => Answer::Proof(value().try_into().unwrap()),
+        "ended" => Answer::Ended(value().try_into().unwrap()),
+        "arrived" => Answer::Arrived(FragmentAck(value().try_into().unwrap())),
+        other => panic!("no such answer: {other}"),
     }
 }
 

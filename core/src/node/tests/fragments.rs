@@ -4,6 +4,7 @@ use super::*;
 use crate::envelope::{BodyKey, BodySecret, FragmentAck, Release, Stamp, resign};
 use crate::link::frame::{BodyTraits, Shelf};
 use crate::sync::Numbers;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -195,12 +196,12 @@ fn what_is_not_here_is_lacking_in_few_bytes() {
     let body = Foreign::new(1).body();
     scene.sent();
     for _ in 0..100 {
-        scene.say(&Frame::Fetch { body, numbers: numbers(0..65_536) });
+        scene.say(&Frame::Fetch { body, is_pull: false, numbers: numbers(0..65_536) });
     }
     assert!(scene.verdict().is_none() && scene.sent_bytes() < 100 * 60);
     // Who asks and does not listen gets no answers piled up.
     for _ in 0..20_000 {
-        scene.say(&Frame::Fetch { body, numbers: numbers([1]) });
+        scene.say(&Frame::Fetch { body, is_pull: false, numbers: numbers([1]) });
     }
     assert!(scene.sent().len() <= 16_384);
 }
@@ -213,7 +214,7 @@ fn each_fragment_is_served_once_a_link() {
         scene.push(0, &foreign.fragment(number));
     }
     scene.sent();
-    let fetch = |numbers: Numbers| Frame::Fetch { body: foreign.body(), numbers };
+    let fetch = |numbers: Numbers| Frame::Fetch { body: foreign.body(), is_pull: false, numbers };
     scene.say(&fetch(numbers([0, 2])));
     let served = scene.sent_bytes();
     assert!((2 * 1000..3 * 1000).contains(&served), "{served}");
@@ -224,6 +225,34 @@ fn each_fragment_is_served_once_a_link() {
     scene.say(&fetch(numbers([1, 2])));
     assert!((1000..2000).contains(&scene.sent_bytes()));
     assert_eq!(scene.verdict(), None);
+}
+
+#[test]
+fn what_a_reader_pulls_is_served_first() {
+    let mut scene = Scene::greeted();
+    let (passed_on, pulled) = (Foreign::new(1), Foreign::new(2));
+    for number in 0..3 {
+        scene.push(0, &passed_on.fragment(number));
+        scene.push(0, &pulled.fragment(number));
+    }
+    for frame in scene.sent() {
+        scene.mallory.read(&frame).unwrap();
+    }
+    for (body, is_pull) in [(passed_on.body(), false), (pulled.body(), true)] {
+        scene.say(&Frame::Fetch { body, is_pull, numbers: numbers(0..3) });
+    }
+    let is_for_reader: Vec<bool> = scene
+        .sent()
+        .iter()
+        .map(|frame| {
+            let payload = scene.mallory.read(frame).unwrap();
+            let Frame::Envelope { first, .. } = Frame::decode(&payload).unwrap() else {
+                panic!("no envelope")
+            };
+            key(first) == pulled.body()
+        })
+        .collect();
+    assert_eq!(is_for_reader, [true, true, true, false, false, false]);
 }
 
 #[test]
@@ -382,4 +411,25 @@ fn what_is_never_completed_is_closed_for_ever_too() {
     assert!(pair.secret(0).is_none() && pair.secret(1).is_none());
     assert!(!is_in_files(directory.path(), secret.as_bytes()));
     assert!(pair.nodes.iter().all(|node| node.store.fragments().unwrap().is_empty()));
+}
+
+#[test]
+fn carriers_know_a_body_as_one_and_not_when_it_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut pair = Pair::new(directory.path());
+    // Each would leave too little of a postmark for all of the next.
+    for _ in 0..4 {
+        pair.send(600_000);
+    }
+    let envelopes: Vec<_> =
+        pair.recorded.iter().map(|bytes| Envelope::parse(bytes).unwrap()).collect();
+    let mut bodies: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for envelope in &envelopes {
+        if let Some(fragment) = envelope.fragment() {
+            let stamp = (envelope.postmark_key(), envelope.created());
+            bodies.entry(fragment.body.mark().0).or_default().insert(stamp);
+        }
+    }
+    assert_eq!(bodies.len(), 4);
+    assert!(bodies.values().all(|stamps| stamps.len() == 1), "{bodies:?}");
 }

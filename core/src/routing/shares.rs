@@ -1,0 +1,156 @@
+//! Whose mail may take how much of a full store.
+//!
+//! While there is room nobody is turned away. Where there is none, what exceeds a share makes room
+//! first: whatever one neighbour pours in, at whatever priority, pushes out no more of what others have
+//! brought. And of urgent mail, whoever brings it, only so much is urgent.
+
+use super::NeighbourId;
+use crate::envelope::Priority;
+use std::collections::BTreeMap;
+
+/// Of room and places, what one neighbour has brought may take one part in so many.
+const NEIGHBOUR_SHARE: u64 = 4;
+/// And what all have brought together who have never proven anything: keys cost nothing.
+const NEWCOMERS_SHARE: u64 = 2;
+/// Of what its senders call urgent, more than this part counts as low.
+const URGENT_SHARE: u64 = 2;
+
+/// Who brought an envelope, as far as shares go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bringer(pub(crate) i64);
+
+impl Bringer {
+    pub(crate) const NEWCOMERS: Self = Self(0);
+
+    /// A stranger has a share of its own once it was found to keep what it was handed.
+    pub(crate) fn new(neighbour: Option<NeighbourId>, is_proven: bool) -> Self {
+        match neighbour {
+            Some(NeighbourId::Contact(contact)) => Self(contact.0),
+            Some(NeighbourId::Key(key)) if is_proven => {
+                // Below all contacts, and not zero.
+                let (heads, _) = key.as_chunks();
+                heads.first().map_or(Self::NEWCOMERS, |it| Self(i64::from_be_bytes(*it) | i64::MIN))
+            }
+            _ => Self::NEWCOMERS,
+        }
+    }
+}
+
+/// Bytes and envelopes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Use {
+    pub(crate) bytes: u64,
+    pub(crate) envelopes: u64,
+}
+
+impl Use {
+    fn add(&mut self, size_bytes: u64) {
+        self.bytes += size_bytes;
+        self.envelopes += 1;
+    }
+
+    fn remove(&mut self, size_bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(size_bytes);
+        self.envelopes = self.envelopes.saturating_sub(1);
+    }
+
+    fn exceeds(&self, room: Use, share: u64) -> bool {
+        self.bytes > room.bytes / share || self.envelopes > room.envelopes.div_ceil(share)
+    }
+}
+
+/// What goes beyond a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excess {
+    /// Of its bringer's.
+    pub(crate) of_bringer: bool,
+    /// Of what may be urgent.
+    pub(crate) of_urgent: bool,
+}
+
+/// Who has how much on board, as of the last weighing and what has come and gone since.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    room: Use,
+    by_bringer: BTreeMap<Bringer, Use>,
+    urgent: Use,
+}
+
+impl Shares {
+    pub(crate) fn new(room: Use) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// Counts one more.
+    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) -> Excess {
+        self.by_bringer.entry(bringer).or_default().add(size_bytes);
+        if priority == Priority::Urgent {
+            self.urgent.add(size_bytes);
+        }
+        let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
+        let theirs = self.by_bringer.get(&bringer).copied().unwrap_or_default();
+        Excess {
+            of_bringer: theirs.exceeds(self.room, share),
+            of_urgent: priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) {
+        self.by_bringer.entry(bringer).or_default().remove(size_bytes);
+        if priority == Priority::Urgent {
+            self.urgent.remove(size_bytes);
+        }
+    }
+
+    /// What one more would go beyond.
+    pub(crate) fn excess_of(
+        &mut self,
+        bringer: Bringer,
+        priority: Priority,
+        size_bytes: u64,
+    ) -> Excess {
+        let excess = self.add(bringer, priority, size_bytes);
+        self.remove(bringer, priority, size_bytes);
+        excess
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::ContactId;
+
+    #[test]
+    fn strangers_share_one_share_until_they_have_proven_something() {
+        let key = |of| Some(NeighbourId::Key([of; 32]));
+        assert_eq!(Bringer::new(key(1), false), Bringer::new(key(200), false));
+        assert_ne!(Bringer::new(key(1), true), Bringer::new(key(200), true));
+        for proven in [1, 200].map(|of| Bringer::new(key(of), true)) {
+            assert!(proven < Bringer::NEWCOMERS);
+        }
+        assert_eq!(Bringer::new(Some(NeighbourId::Contact(ContactId(7))), false), Bringer(7));
+    }
+
+    #[test]
+    fn shares_are_of_bytes_and_of_places_and_of_urgency() {
+        let room = Use { bytes: 1000, envelopes: 8 };
+        let mut shares = Shares::new(room);
+        let none = Excess { of_bringer: false, of_urgent: false };
+        let of_bringer = Excess { of_bringer: true, ..none };
+        assert_eq!(shares.add(Bringer(1), Priority::Normal, 250), none);
+        assert_eq!(shares.excess_of(Bringer(1), Priority::Normal, 1), of_bringer);
+        assert_eq!(shares.excess_of(Bringer(2), Priority::Normal, 1), none);
+        // Two places of eight.
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
+        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), of_bringer);
+        for bringer in 10..12 {
+            assert_eq!(shares.add(Bringer(bringer), Priority::Urgent, 240), none);
+        }
+        let of_urgent = Excess { of_urgent: true, ..none };
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), of_urgent);
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Normal, 100), none);
+        shares.remove(Bringer(10), Priority::Urgent, 240);
+        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), none);
+    }
+}
