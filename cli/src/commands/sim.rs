@@ -5,9 +5,8 @@ use crate::{
     failure::{Exit, Failure},
     output::{Output, bytes, duration, spinner, table},
 };
-use footpost_sim::{BulletinFigures, Report, Scenario, Settings, World, page, replay};
+use footpost_sim::{BulletinFigures, Report, Scenario, Settings, World, replay, write_page};
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,8 +42,8 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
     waiting.finish_and_clear();
     let (report, chronicle) = replayed?;
     if let Some(mut file) = page_file {
-        let page = page(&scenario, &report, &chronicle);
-        file.write_all(page.as_bytes()).map_err(|error| unwritable(args, &error))?;
+        write_page(&mut file, &scenario, &report, &chronicle)
+            .map_err(|error| unwritable(args, &error))?;
     }
     out.fact(&report, shown)
 }

@@ -29,7 +29,7 @@ mod worlds;
 
 pub use chronicle::Chronicle;
 pub use input::InputError;
-pub use page::page;
+pub use page::write_page;
 pub use report::{BulletinFigures, ControlBytes, Cost, CryptoOperations, Figures, Report};
 pub use scenario::{Contact, Message, Scenario};
 pub use settings::Settings;

@@ -5,7 +5,6 @@
 use super::dice::Dice;
 use super::mail::Habit;
 use super::plane::{Point, Walker};
-use super::working_day::work;
 use super::{DAY_S, HOUR_S, Land, Landmark, MINUTE_S, Nature, Plan, Role, WALK_M_PER_S};
 
 pub(super) const NATURE: Nature = Nature {
@@ -18,12 +17,17 @@ pub(super) const NATURE: Nature = Nature {
     habit: Habit { messages_a_day: 2.0, photos: 0.03 },
 };
 
-const PEOPLE_PER_KM2: f64 = 200.0;
+const PEOPLE_PER_KM2: f64 = 50.0;
 const BLOCK_M: f64 = 100.0;
 const PEOPLE_PER_HOUSE: usize = 6;
 const HOUSEHOLD: usize = 2;
 const HOUSE_M: f64 = 10.0;
 const COLLEAGUES: usize = 30;
+const OFFICE_M: f64 = 40.0;
+/// At a desk, and then for a while in the middle of the office, where the kitchen is.
+const AT_DESK_S: [f64; 2] = [30.0 * MINUTE_S, 3.0 * HOUR_S];
+const BREAK_S: [f64; 2] = [3.0 * MINUTE_S, 20.0 * MINUTE_S];
+const KITCHEN_M: f64 = 4.0;
 const PEOPLE_PER_SHOP: usize = 100;
 const SHOP_M: f64 = 15.0;
 /// Trams run along every so-manieth street, both ways.
@@ -51,7 +55,7 @@ pub(super) fn land(plan: Plan) -> Land {
     let offices = places(plan.people / COLLEAGUES);
     let shops = places(plan.people / PEOPLE_PER_SHOP);
     let mut land = Land::default();
-    for (name, places, radius_m) in [("office", &offices, 50.0), ("shops", &shops, SHOP_M)] {
+    for (name, places, radius_m) in [("office", &offices, OFFICE_M), ("shops", &shops, SHOP_M)] {
         land.landmarks.extend(places.iter().map(|at| Landmark { name, at: *at, radius_m }));
     }
     let households = plan.people.div_ceil(HOUSEHOLD);
@@ -66,7 +70,7 @@ pub(super) fn land(plan: Plan) -> Land {
         let mut walker = Walker::at(home);
         for dawn_s in plan.dawns_s() {
             walker.stay_until(dawn_s + leaves_s);
-            let desk = dice.near(offices[office], 40.0);
+            let desk = dice.near(offices[office], OFFICE_M);
             travel(desk, &mut walker, &mut dice);
             let until_s = walker.now_s() + dice.between(WORK_S[0], WORK_S[1]);
             work(offices[office], desk, until_s, &mut walker, &mut dice);
@@ -82,6 +86,15 @@ pub(super) fn land(plan: Plan) -> Land {
         land.roles.push(Role::Resident);
     }
     land
+}
+
+fn work(office: Point, desk: Point, until_s: f64, walker: &mut Walker, dice: &mut Dice) {
+    while walker.now_s() < until_s {
+        walker.stay_until(until_s.min(walker.now_s() + dice.between(AT_DESK_S[0], AT_DESK_S[1])));
+        walker.go(dice.near(office, KITCHEN_M), WALK_M_PER_S);
+        walker.stay(dice.between(BREAK_S[0], BREAK_S[1]));
+        walker.go(desk, WALK_M_PER_S);
+    }
 }
 
 /// Walks, or takes a tram along an avenue that runs from west to east, and perhaps another from north

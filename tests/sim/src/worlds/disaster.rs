@@ -9,13 +9,13 @@ use super::plane::{Point, Walker};
 use super::{DAY_S, HOUR_S, Land, Landmark, MINUTE_S, Nature, Plan, Role, WALK_M_PER_S};
 
 pub(super) const NATURE: Nature = Nature {
-    people: 150,
+    people: 100,
     days: 2,
     rate_bytes_per_s: 250_000,
     lifetime_s: 24 * 3600,
     publishers: 1,
     range_m: 50.0,
-    habit: Habit { messages_a_day: 6.0, photos: 0.05 },
+    habit: Habit { messages_a_day: 6.0, photos: 0.02 },
 };
 
 const PEOPLE_PER_KM2: f64 = 10.0;
@@ -40,7 +40,7 @@ const VEHICLE_STOPS_S: f64 = 10.0 * MINUTE_S;
 const TEAM_M_PER_S: f64 = 3.0;
 const AT_SITE_S: [f64; 2] = [20.0 * MINUTE_S, 90.0 * MINUTE_S];
 /// Teams work mostly where nobody is left; sometimes they find those who are cut off.
-const TO_ISOLATED: f64 = 0.2;
+const TO_ISOLATED: f64 = 0.1;
 /// In the shelter, people move about; some go home once a day, to see what is left.
 const PAUSE_S: [f64; 2] = [10.0 * MINUTE_S, 3.0 * HOUR_S];
 const GOES_HOME: f64 = 0.3;
@@ -57,8 +57,9 @@ pub(super) fn land(plan: Plan) -> Land {
     };
     let shelters: Vec<Point> =
         (0..(plan.people / PEOPLE_PER_SHELTER).max(2)).map(|_| dice.in_square(side_m)).collect();
-    let lonely: Vec<Point> =
-        (0..share(ISOLATED).div_ceil(ISOLATED_TOGETHER)).map(|_| dice.in_square(side_m)).collect();
+    let lonely: Vec<Point> = (0..share(ISOLATED).div_ceil(ISOLATED_TOGETHER))
+        .map(|_| far_from(&shelters, side_m, &mut dice))
+        .collect();
     let mut land = Land::default();
     let mark = |name, at: &Point, radius_m| Landmark { name, at: *at, radius_m };
     land.landmarks.push(mark("base", &shelters[0], SHELTER_M));

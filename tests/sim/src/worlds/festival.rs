@@ -7,13 +7,13 @@ use super::plane::{Point, Walker};
 use super::{DAY_S, HOUR_S, Land, Landmark, MINUTE_S, Nature, Plan, Role};
 
 pub(super) const NATURE: Nature = Nature {
-    people: 300,
+    people: 150,
     days: 1,
     rate_bytes_per_s: 250_000,
     lifetime_s: 6 * 3600,
     publishers: 0,
     range_m: 10.0,
-    habit: Habit { messages_a_day: 4.0, photos: 0.1 },
+    habit: Habit { messages_a_day: 4.0, photos: 0.05 },
 };
 
 /// Of those who are there, a few have the application: the crowd is denser than this.

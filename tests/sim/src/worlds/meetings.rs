@@ -5,8 +5,9 @@ use crate::scenario::Contact;
 use crate::schedule::{Nanos, SECOND};
 use std::collections::BTreeMap;
 
-/// Phones look around this often: who passes by faster is not met.
-const LOOK_EVERY_S: u64 = 5;
+/// Phones look around this often, as to find each other and to connect takes about so long: who passes
+/// by faster is not met.
+const LOOK_EVERY_S: u64 = 10;
 /// The grid has at most so many cells a side, whatever the range.
 const MAX_CELLS: f64 = 1000.0;
 

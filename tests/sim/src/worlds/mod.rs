@@ -17,7 +17,7 @@ use crate::scenario::Scenario;
 use crate::schedule::{Nanos, SECOND};
 pub(crate) use dice::Dice;
 use mail::Habit;
-pub(crate) use plane::{Point, Track};
+pub(crate) use plane::{Point, Track, Waypoint};
 use serde::Serialize;
 use std::str::FromStr;
 use std::sync::Arc;

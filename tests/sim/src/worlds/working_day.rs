@@ -8,13 +8,13 @@ use super::plane::{Point, Walker};
 use super::{DAY_S, HOUR_S, Land, Landmark, Nature, Plan, Role, WALK_M_PER_S};
 
 pub(super) const NATURE: Nature = Nature {
-    people: 200,
+    people: 150,
     days: 2,
     rate_bytes_per_s: 250_000,
     lifetime_s: 24 * 3600,
     publishers: 0,
     range_m: 10.0,
-    habit: Habit { messages_a_day: 6.0, photos: 0.05 },
+    habit: Habit { messages_a_day: 6.0, photos: 0.03 },
 };
 
 /// The paper has 1,000 on 7 by 8.5 km; here more, as in a town whose people mostly walk.
@@ -103,7 +103,7 @@ impl Worker {
 }
 
 /// At the desk, and now and then somewhere else in the office, until it is time.
-pub(super) fn work(office: Point, desk: Point, until_s: f64, walker: &mut Walker, dice: &mut Dice) {
+fn work(office: Point, desk: Point, until_s: f64, walker: &mut Walker, dice: &mut Dice) {
     loop {
         let pause_s = dice.pareto_half(PAUSE_S[0], PAUSE_S[1]);
         if walker.now_s() + pause_s >= until_s {
