@@ -465,13 +465,13 @@ pub(crate) struct Sim {
     #[arg(long, conflicts_with_all = ["contacts", "messages"])]
     pub(crate) world: Option<World>,
     /// How many people live in the world [default: the world's own]
-    #[arg(long, value_name = "N", requires = "world", value_parser = people)]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"], value_parser = people)]
     pub(crate) people: Option<usize>,
     /// How many days it lasts [default: the world's own]
-    #[arg(long, value_name = "N", requires = "world", value_parser = clap::value_parser!(u32).range(i64::from(*WORLD_DAYS.start())..=i64::from(*WORLD_DAYS.end())))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"], value_parser = clap::value_parser!(u32).range(i64::from(*WORLD_DAYS.start())..=i64::from(*WORLD_DAYS.end())))]
     pub(crate) days: Option<u32>,
     /// How many people publish eight alerts a day; all follow the first [default: the world's own]
-    #[arg(long, value_name = "N", requires = "world")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"])]
     pub(crate) publishers: Option<usize>,
     /// Write a page with plots, and with a map of the world
     #[arg(long, value_name = "FILE")]

@@ -174,14 +174,17 @@ pub(crate) fn switches(
     let spells = |person: usize| {
         let mut dice = Dice::new(settings.seed, Stream::Switches as u64 + person as u64);
         let mut is_off = dice.happens(share);
-        let mut spells = Vec::new();
+        let mut spells: Vec<[Nanos; 2]> = Vec::new();
         let mut at = from;
         while at < to && share > 0.0 {
             let lasts_s = dice.exponential(if is_off { OFF_S } else { on_s });
             #[allow(clippy::cast_sign_loss, reason = "no spell is negative")]
             let until = at + (lasts_s * SECOND as f64) as Nanos;
-            if is_off {
-                spells.push([at, until]);
+            match spells.last_mut() {
+                // Who is never on is off without a break.
+                Some(last) if is_off && last[1] == at => last[1] = until,
+                _ if is_off => spells.push([at, until]),
+                _ => {}
             }
             (at, is_off) = (until, !is_off);
         }
