@@ -1,5 +1,7 @@
 //! Worlds that `footpost sim` makes up, and the page that it writes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on")]
+
 mod common;
 
 use common::{failure, footpost};

@@ -55,7 +55,7 @@ struct Battery {
 }
 
 pub(crate) struct Phones {
-    phones: Vec<Phone>,
+    by_person: Vec<Phone>,
     /// In synthetic worlds: elsewhere nobody knows when it is night.
     batteries: Vec<Battery>,
     radio_j_per_byte: f64,
@@ -71,7 +71,7 @@ impl Phones {
             Battery { left_j: share * BATTERY_J, supply }
         };
         Self {
-            phones: (0..scenario.people).map(|_| Phone::default()).collect(),
+            by_person: (0..scenario.people).map(|_| Phone::default()).collect(),
             batteries: roles.map(battery).collect(),
             radio_j_per_byte: RADIO_W / settings.rate_bytes_per_s as f64,
         }
@@ -82,17 +82,17 @@ impl Phones {
     }
 
     pub(crate) fn is_on(&self, person: usize) -> bool {
-        self.phones[person].is_off == [false; 2]
+        self.by_person[person].is_off == [false; 2]
     }
 
     /// Notes a cause to be off, or its end; whether the phone went off or on by it.
     pub(crate) fn switch(&mut self, person: usize, cause: Cause, is_off: bool, at: Nanos) -> bool {
         let was_on = self.is_on(person);
-        let phone = &mut self.phones[person];
+        let phone = &mut self.by_person[person];
         phone.is_off[cause as usize] = is_off;
         phone.was_empty |= is_off && cause == Cause::Empty;
         let is_on = self.is_on(person);
-        let phone = &mut self.phones[person];
+        let phone = &mut self.by_person[person];
         if was_on && !is_on {
             phone.since = at;
         } else if !was_on && is_on {
@@ -103,17 +103,17 @@ impl Phones {
 
     /// Somebody cannot do this before their phone is on.
     pub(crate) fn put_off(&mut self, person: usize, errand: Errand) {
-        self.phones[person].put_off.push(errand);
+        self.by_person[person].put_off.push(errand);
     }
 
     /// What they wanted to do, now that they can.
     pub(crate) fn resume(&mut self, person: usize) -> Vec<Errand> {
-        std::mem::take(&mut self.phones[person].put_off)
+        std::mem::take(&mut self.by_person[person].put_off)
     }
 
     /// Messages that were never written.
     pub(crate) fn unwritten(&self) -> usize {
-        let errands = self.phones.iter().flat_map(|phone| &phone.put_off);
+        let errands = self.by_person.iter().flat_map(|phone| &phone.put_off);
         errands.filter(|errand| matches!(errand, Errand::Write(_))).count()
     }
 
@@ -140,7 +140,7 @@ impl Phones {
             let gains_w = if is_charging { CHARGER_W } else { 0.0 } - idle_w;
             battery.left_j = (battery.left_j + 60.0 * gains_w).clamp(0.0, BATTERY_J);
             let is_empty = battery.left_j <= 0.0;
-            if is_empty != self.phones[person].is_off[Cause::Empty as usize] {
+            if is_empty != self.by_person[person].is_off[Cause::Empty as usize] {
                 changed.push((person, is_empty));
             }
         }
@@ -149,7 +149,7 @@ impl Phones {
 
     /// How many phones have been empty; `None` where there are no batteries.
     pub(crate) fn emptied(&self) -> Option<usize> {
-        let emptied = self.phones.iter().filter(|phone| phone.was_empty).count();
+        let emptied = self.by_person.iter().filter(|phone| phone.was_empty).count();
         self.have_batteries().then_some(emptied)
     }
 
@@ -159,7 +159,7 @@ impl Phones {
             let last = (phone.is_off != [false; 2]).then_some([phone.since, end]);
             phone.spells.iter().copied().chain(last).filter(|[from, to]| from < to).collect()
         };
-        self.phones.iter().map(whole).collect()
+        self.by_person.iter().map(whole).collect()
     }
 }
 

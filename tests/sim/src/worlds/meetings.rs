@@ -49,11 +49,13 @@ struct Crowd<'a> {
 impl<'a> Crowd<'a> {
     fn new(tracks: &'a [Track], range_m: f64) -> Self {
         let all = || tracks.iter().flat_map(Track::waypoints).map(|waypoint| waypoint.place);
-        let low = |of: fn(Point) -> f64| all().map(of).fold(f64::INFINITY, f64::min);
-        let high = |of: fn(Point) -> f64| all().map(of).fold(f64::NEG_INFINITY, f64::max);
-        let (x, y): (fn(Point) -> f64, fn(Point) -> f64) = (|at| at.x_m, |at| at.y_m);
-        let corner = Point { x_m: low(x), y_m: low(y) };
-        let [width_m, height_m] = [high(x) - corner.x_m, high(y) - corner.y_m];
+        let pick = |of: fn(f64, f64) -> f64, from| {
+            let both = |a: Point, b: Point| Point { x_m: of(a.x_m, b.x_m), y_m: of(a.y_m, b.y_m) };
+            all().fold(Point { x_m: from, y_m: from }, both)
+        };
+        let corner = pick(f64::min, f64::INFINITY);
+        let far = pick(f64::max, f64::NEG_INFINITY);
+        let [width_m, height_m] = [far.x_m - corner.x_m, far.y_m - corner.y_m];
         let cell_m = range_m.max(width_m.max(height_m) / MAX_CELLS);
         // A border all around spares every look for it.
         #[allow(clippy::cast_sign_loss, reason = "no extent is negative")]

@@ -39,6 +39,7 @@ const WALK_M_PER_S: f64 = 1.3;
 
 /// What a stream of chance is for; of the last two, each person has their own.
 #[derive(Clone, Copy)]
+#[repr(u64)]
 pub(crate) enum Stream {
     Land = 0,
     Letters = 1,

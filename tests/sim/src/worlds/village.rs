@@ -51,9 +51,12 @@ pub(super) fn land(plan: Plan) -> Land {
             (0..count).map(|_| dice.near(green, HAMLET_M)).collect()
         })
         .into();
-    let mut land = Land::default();
-    land.landmarks = greens.map(|at| Landmark { name: "hamlet", at, radius_m: HAMLET_M }).into();
-    land.circles = vec![Vec::new(); homes.iter().map(Vec::len).sum::<usize>() + HAMLETS];
+    let circles = homes.iter().map(Vec::len).sum::<usize>() + HAMLETS;
+    let mut land = Land {
+        circles: vec![Vec::new(); circles],
+        landmarks: greens.map(|at| Landmark { name: "hamlet", at, radius_m: HAMLET_M }).into(),
+        ..Land::default()
+    };
     for person in 0..villagers {
         let mut dice = plan.dice_of(person);
         let (hamlet, house) = (person % HAMLETS, person / HAMLETS / HOUSEHOLD);
