@@ -6,6 +6,7 @@ mod common;
 
 use common::{run, scenario};
 use footpost_sim::{BulletinFigures, Figures, Settings, World};
+use std::fmt::Write as _;
 
 fn in_world(world: World, publishers: usize, settings: &Settings) -> Figures {
     let scenario = world.scenario(30, 1, publishers, settings.seed);
@@ -42,8 +43,8 @@ fn a_phone_comes_back_after_days_as_if_it_had_slept() {
     let (mut contacts, mut messages) = (String::new(), String::new());
     for hour in 0..6 * 24 {
         let (start, a) = (hour * 3600, hour % 3);
-        contacts += &format!("{start} {} {a} {}\n", start + 3000, (a + 1) % 3);
-        messages += &format!("{} C M{hour} {a} {} 500\n", start + 60, (a + 2) % 3);
+        writeln!(contacts, "{start} {} {a} {}", start + 3000, (a + 1) % 3).unwrap();
+        writeln!(messages, "{} C M{hour} {a} {} 500", start + 60, (a + 2) % 3).unwrap();
     }
     let lifetime_s = 2 * 24 * 3600;
     let settings = Settings { lifetime_s, nodes_off: 0.6, seed: 3, ..Settings::default() };
