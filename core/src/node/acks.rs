@@ -111,7 +111,7 @@ impl Node {
         let buried = Proof::Letter(proof.clone());
         self.entomb(&envelope.id, Some(&buried), None, envelope.postmark, forget)?;
         self.remove_envelope(envelope)?;
-        self.ack_ages.add(now.steady - envelope.born);
+        self.ack_ages.letters.add(now.steady - envelope.born);
         self.turnover.acknowledged += u64::from(envelope.standing == Standing::Foreign);
         if let Some(message) = envelope.message {
             self.credit_carrier(message)?;

@@ -266,6 +266,7 @@ impl Node {
             expires: envelope.expires,
             taken: envelope.taken,
             size_bytes,
+            is_fragment: envelope.fragment.is_some(),
         };
         if let Some((body, _)) = envelope.fragment {
             self.count_as_whole(&mut copy, body);

@@ -250,6 +250,7 @@ impl Node {
             expires: now + i64::from(traits.left_s) * 1000,
             taken: now,
             size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
+            is_fragment: true,
         };
         self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
@@ -478,7 +479,7 @@ impl Node {
             self.store.require(Durability::Power)?;
         }
         let left_ms = left_ms(now, release.created(), release.lifetime_s());
-        self.ack_ages.add(i64::from(release.lifetime_s()) * 1000 - left_ms);
+        self.ack_ages.bodies.add(i64::from(release.lifetime_s()) * 1000 - left_ms);
         let forget = now.steady + left_ms.max(0) + TOMBSTONE_SLACK_MS;
         let s = release.secret();
         self.entomb(&mark.release_id(), Some(&Proof::Body(release)), None, postmark, forget)?;

@@ -57,6 +57,7 @@ impl Holding {
             expires: traits.expires,
             taken: traits.taken,
             size_bytes: u64::from(traits.needed) * u64::from(traits.fragment_bytes),
+            is_fragment: true,
         }
     }
 }

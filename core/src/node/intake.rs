@@ -340,6 +340,7 @@ impl Node {
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             taken: self.clock.steady(),
             size_bytes: fragment.map_or(size_bytes, |it| u64::from(it.needed) * size_bytes),
+            is_fragment: fragment.is_some(),
         };
         if let Some(fragment) = fragment {
             self.count_as_whole(&mut copy, fragment.body);

@@ -16,7 +16,7 @@ pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
 pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
 pub(crate) use reputation::{Reputation, Verdict};
 pub(crate) use shares::{Bringer, Shares, Use};
-pub(crate) use utility::{AckAges, Copy, Outlook, Peer, Worth};
+pub(crate) use utility::{AckAges, Ages, Copy, Outlook, Peer, Worth};
 
 use crate::chat::ContactId;
 use crate::envelope::Priority;

@@ -46,6 +46,8 @@ pub(crate) struct Copy {
     pub(crate) taken: SteadyMs,
     /// Of the envelope; of a fragment, of its whole body.
     pub(crate) size_bytes: u64,
+    /// Whether it is a fragment.
+    pub(crate) is_fragment: bool,
 }
 
 /// What a copy is worth: the priority class first, then the utility in it.
@@ -176,9 +178,9 @@ impl Outlook<'_> {
     /// The mean age of acknowledgements; before they have taught better, a quarter of the lifetime.
     fn tau_ms(&self, copy: &Copy) -> f64 {
         let quarter_ms = ((copy.expires - copy.born) as f64 / 4.0).max(1.0);
-        let prior = AckAges { sum_ms: PRIOR_ACKS * quarter_ms, count: PRIOR_ACKS };
-        let sum_ms = self.acks.sum_ms + prior.sum_ms;
-        (sum_ms / (self.acks.count + prior.count)).clamp(1.0, quarter_ms)
+        let acks = if copy.is_fragment { self.acks.bodies } else { self.acks.letters };
+        let sum_ms = acks.sum_ms + PRIOR_ACKS * quarter_ms;
+        (sum_ms / (acks.count + PRIOR_ACKS)).clamp(1.0, quarter_ms)
     }
 }
 
@@ -187,14 +189,22 @@ fn small(copy: &Copy) -> f64 {
     (BASE_BYTES / copy.size_bytes.max(1) as f64).log2().max(0.0)
 }
 
-/// The ages at which acknowledgements came by here: recent ones count for more.
+/// The ages at which acknowledgements came by here. Bodies take longer than letters, which would
+/// make them spread too soon.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct AckAges {
+    pub(crate) letters: Ages,
+    pub(crate) bodies: Ages,
+}
+
+/// A mean in which recent ages count for more.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Ages {
     pub(crate) sum_ms: f64,
     pub(crate) count: f64,
 }
 
-impl AckAges {
+impl Ages {
     pub(crate) fn add(&mut self, age_ms: i64) {
         if self.count >= MAX_ACKS {
             self.sum_ms /= 2.0;
@@ -222,6 +232,7 @@ mod tests {
             expires: born + 8 * HOUR_MS,
             taken: 0,
             size_bytes,
+            is_fragment: false,
         }
     }
 
@@ -330,9 +341,10 @@ mod tests {
         let held = copy(2, HOUR_MS, 1 << 20);
         assert!(!carry.may_spread(&held, stranger(false)));
         for _ in 0..50 {
-            carry.acks.add(HOUR_MS / 4);
+            carry.acks.letters.add(HOUR_MS / 4);
         }
         assert!(carry.may_spread(&held, stranger(false)));
+        assert!(!carry.may_spread(&Copy { is_fragment: true, ..held }, stranger(false)));
     }
 
     #[test]

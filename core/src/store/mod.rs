@@ -153,6 +153,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/009_bulletins.sql"),
     include_str!("migrations/010_custody.sql"),
     include_str!("migrations/011_tags.sql"),
+    include_str!("migrations/012_ack_ages.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

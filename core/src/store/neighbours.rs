@@ -2,7 +2,8 @@
 
 use super::{Store, StoreError};
 use crate::chat::ContactId;
-use crate::routing::{AckAges, Acquaintance, NeighbourId, Reputation};
+use crate::routing::{AckAges, Acquaintance, Ages, NeighbourId, Reputation};
+use rusqlite::Row;
 use std::collections::BTreeMap;
 
 impl Store {
@@ -47,16 +48,20 @@ impl Store {
     }
 
     pub(crate) fn ack_ages(&self) -> Result<AckAges, StoreError> {
-        let sql = "SELECT sum_ms, count FROM ack_ages";
-        let ages = self
-            .connection
-            .query_row(sql, [], |row| Ok(AckAges { sum_ms: row.get(0)?, count: row.get(1)? }))?;
-        Ok(ages)
+        let sql = "SELECT sum_ms, count FROM ack_ages WHERE rowid = ?1";
+        let ages = |row: i64| {
+            let ages = |row: &Row<'_>| Ok(Ages { sum_ms: row.get(0)?, count: row.get(1)? });
+            self.connection.query_row(sql, [row], ages)
+        };
+        Ok(AckAges { letters: ages(1)?, bodies: ages(2)? })
     }
 
     pub(crate) fn set_ack_ages(&self, ages: AckAges) -> Result<(), StoreError> {
-        let sql = "UPDATE ack_ages SET sum_ms = ?1, count = ?2";
-        self.connection.prepare_cached(sql)?.execute((ages.sum_ms, ages.count))?;
+        let sql = "UPDATE ack_ages SET sum_ms = ?1, count = ?2 WHERE rowid = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (row, ages) in [(1, ages.letters), (2, ages.bodies)] {
+            statement.execute((ages.sum_ms, ages.count, row))?;
+        }
         Ok(())
     }
 }
