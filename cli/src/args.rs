@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use footpost_core::{MAX_LIFETIME_S, MAX_NAME_BYTES, MIN_LIFETIME_S};
+use footpost_sim::{WORLD_DAYS, WORLD_PEOPLE, World};
 use std::{net::SocketAddr, path::PathBuf};
 
 const HELP: &str = "\
@@ -117,9 +118,10 @@ pub(crate) enum Command {
         after_help = "JSON: ok, ms, steps (name, ok, ms, error), legs (name, ms, bytes), bytes_on_wire,\n      copies_left"
     )]
     Demo(Demo),
-    /// Replay contacts and messages from files on the real engine, and count what arrives
+    /// Replay contacts and messages on the real engine, from files or of a world made up, and count what
+    /// arrives
     #[command(
-        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, crypto_operations, setup_time_s, wall_time_s, peak_memory_bytes, seed,\n      settings; latencies in seconds"
+        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nWorlds: homes and offices; shelters, rescue teams and vehicles on rounds; a festival; hamlets\nand a bus; flats, offices and trams. In them, batteries run down, and are charged at night.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, crypto_operations, off_share, battery_empty_nodes, bulletins (published,\n      reachable, reached, reached_share), setup_time_s, wall_time_s,\n      peak_memory_bytes, seed, settings; latencies in seconds"
     )]
     Sim(Sim),
 }
@@ -454,23 +456,38 @@ pub(crate) struct Demo {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Sim {
     /// Who meets whom
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "world", num_args = 1..)]
     pub(crate) contacts: Vec<PathBuf>,
     /// Who writes to whom
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "world", num_args = 1..)]
     pub(crate) messages: Vec<PathBuf>,
-    /// What a radio moves
-    #[arg(long, default_value = "250kB/s", value_parser = footpost_sim::parse_rate)]
-    pub(crate) rate: u64,
+    /// Make up a world instead: working-day, disaster, festival, village or city
+    #[arg(long, conflicts_with_all = ["contacts", "messages"])]
+    pub(crate) world: Option<World>,
+    /// How many people live in the world [default: the world's own]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"], value_parser = people)]
+    pub(crate) people: Option<usize>,
+    /// How many days it lasts [default: the world's own]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"], value_parser = clap::value_parser!(u32).range(i64::from(*WORLD_DAYS.start())..=i64::from(*WORLD_DAYS.end())))]
+    pub(crate) days: Option<u32>,
+    /// How many people publish eight alerts a day; all follow the first [default: the world's own]
+    #[arg(long, value_name = "N", conflicts_with_all = ["contacts", "messages"])]
+    pub(crate) publishers: Option<usize>,
+    /// Write a page with plots, and with a map of the world
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// What a radio moves [default: 250kB/s]
+    #[arg(long, value_parser = footpost_sim::parse_rate)]
+    pub(crate) rate: Option<u64>,
     /// The space of each node for other people's mail
     #[arg(long, value_name = "SIZE", default_value = "50MB", value_parser = footpost_sim::parse_bytes)]
     pub(crate) buffer: u64,
     /// How long a fragment is, into which longer bodies are cut
     #[arg(long, value_name = "SIZE", default_value = "8KiB", value_parser = fragment)]
     pub(crate) fragment: u32,
-    /// How long messages live
-    #[arg(long, value_name = "TIME", default_value = "300min", value_parser = lifetime)]
-    pub(crate) ttl: u32,
+    /// How long messages live [default: 300min, or the world's own]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub(crate) ttl: Option<u32>,
     /// How nodes pass on what they carry: carry, direct, epidemic, prophet, maxprop, or spray:8 for
     /// another number of copies
     #[arg(long, default_value = "carry")]
@@ -488,6 +505,9 @@ pub(crate) struct Sim {
     /// Take these people out instead: the same ones, for comparison
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
     pub(crate) nodes_out: f64,
+    /// The share of time for which a phone is off, an hour at a time in the mean
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_off: f64,
     /// How far a person's clock is off at most
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = footpost_sim::parse_duration_s)]
     pub(crate) clock_error: u64,
@@ -510,6 +530,13 @@ fn name(text: &str) -> Result<String, String> {
 /// A length that fragments could have; the engine knows its limits.
 fn fragment(text: &str) -> Result<u32, String> {
     u32::try_from(footpost_sim::parse_bytes(text)?).map_err(|_| "no fragment is so long".to_owned())
+}
+
+/// As many people as a world can have.
+fn people(text: &str) -> Result<usize, String> {
+    let (least, most) = (WORLD_PEOPLE.start(), WORLD_PEOPLE.end());
+    let people = text.parse().ok().filter(|people| WORLD_PEOPLE.contains(people));
+    people.ok_or_else(|| format!("a world has {least} to {most} people"))
 }
 
 /// A lifetime that envelopes can have.

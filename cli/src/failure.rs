@@ -142,7 +142,11 @@ impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
         let exit = match &error {
             SimError::Config(_) | SimError::Send { .. } => Exit::Usage,
-            SimError::Open(_) | SimError::Contact(_) | SimError::Store(_) => Exit::Failed,
+            SimError::Open(_)
+            | SimError::Contact(_)
+            | SimError::Follow(_)
+            | SimError::Publish(_)
+            | SimError::Store(_) => Exit::Failed,
         };
         Self::new(exit, error.to_string())
     }

@@ -2,31 +2,67 @@
 
 use crate::{
     args::{Sim, Tags},
-    failure::Failure,
+    failure::{Exit, Failure},
     output::{Output, bytes, duration, spinner, table},
 };
 use footpost_core::TagMode;
-use footpost_sim::{Report, Scenario, Settings, simulate};
+use footpost_sim::{BulletinFigures, Report, Scenario, Settings, World, replay, write_page};
+use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
+/// How traces are replayed unless somebody says otherwise; worlds have defaults of their own.
+const RATE_BYTES_PER_S: u64 = 250_000;
+const LIFETIME_S: u32 = 300 * 60;
+
 pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
-    let scenario = Scenario::load(&args.contacts, &args.messages)?;
+    // Whether the page can be written shows before the run, which may be long.
+    let page_file = args.report.as_ref().map(File::create).transpose();
+    let page_file = page_file.map_err(|error| unwritable(args, &error))?;
+    let scenario = match args.world {
+        Some(world) => made_up(world, args),
+        None => Scenario::load(&args.contacts, &args.messages)?,
+    };
+    let nature = args.world.map(World::nature);
+    let rate = nature.map_or(RATE_BYTES_PER_S, |nature| nature.rate_bytes_per_s);
+    let lifetime_s = nature.map_or(LIFETIME_S, |nature| nature.lifetime_s);
     let settings = Settings {
-        rate_bytes_per_s: args.rate,
+        rate_bytes_per_s: args.rate.unwrap_or(rate),
         buffer_bytes: args.buffer,
         fragment_bytes: args.fragment,
-        lifetime_s: args.ttl,
+        lifetime_s: args.ttl.unwrap_or(lifetime_s),
         router: args.router,
         tags: tag_mode(args),
         nodes_drop: args.nodes_drop,
         nodes_out: args.nodes_out,
+        nodes_off: args.nodes_off,
         clock_error_s: args.clock_error,
         seed: args.seed,
     };
     let waiting = spinner(format!("Replaying {} people", scenario.people()));
-    let report = simulate(&scenario, &settings);
+    let replayed = replay(&scenario, &settings);
     waiting.finish_and_clear();
-    out.fact(&report?, shown)
+    let (report, chronicle) = replayed?;
+    if let Some(mut file) = page_file {
+        write_page(&mut file, &scenario, &report, &chronicle)
+            .map_err(|error| unwritable(args, &error))?;
+    }
+    out.fact(&report, shown)
+}
+
+fn made_up(world: World, args: &Sim) -> Scenario {
+    let nature = world.nature();
+    world.scenario(
+        args.people.unwrap_or(nature.people),
+        args.days.unwrap_or(nature.days),
+        args.publishers.unwrap_or(nature.publishers),
+        args.seed,
+    )
+}
+
+fn unwritable(args: &Sim, error: &std::io::Error) -> Failure {
+    let file = args.report.as_deref().unwrap_or_else(|| Path::new("")).display();
+    Failure::new(Exit::Failed, format!("{file} cannot be written: {error}"))
 }
 
 fn shown(report: &Report) -> String {
@@ -37,7 +73,7 @@ fn shown(report: &Report) -> String {
     };
     let number = |of: Option<f64>| of.map_or("–".to_owned(), |n| format!("{n:.2}"));
     let row = |name: &str, value: String| [name.to_owned(), value];
-    table(&[
+    let mut rows = vec![
         row("People", format!("{}, {} contacts", figures.nodes, figures.contacts)),
         row(
             "Delivered",
@@ -73,7 +109,19 @@ fn shown(report: &Report) -> String {
                 cost.peak_memory_bytes.map_or("–".to_owned(), bytes)
             ),
         ),
-    ])
+    ];
+    if figures.off_share > 0.0 {
+        let empty = figures.battery_empty_nodes.unwrap_or_default();
+        let off = format!("{:.1} % of the time; {empty} were empty", 100.0 * figures.off_share);
+        rows.push(row("Phones off", off));
+    }
+    if let Some(bulletins) = figures.bulletins {
+        let BulletinFigures { published, reachable, reached, reached_share } = bulletins;
+        let share = number(reached_share);
+        let alerts = format!("{published}, got by {reached} of {reachable} in reach: {share}");
+        rows.push(row("Alerts", alerts));
+    }
+    table(&rows)
 }
 
 fn tag_mode(args: &Sim) -> TagMode {

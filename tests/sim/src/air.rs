@@ -43,6 +43,12 @@ pub(crate) enum Purpose {
     Other,
 }
 
+impl Purpose {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Handshake, Self::Sync, Self::Envelope, Self::Ack, Self::Other];
+}
+
 pub(crate) struct Air {
     rate_bytes_per_s: u64,
     links: BTreeMap<LinkId, Link>,
@@ -93,6 +99,11 @@ impl Air {
     /// The link that is up for a contact.
     pub(crate) fn link_of(&self, contact: usize) -> Option<LinkId> {
         self.by_contact.get(&contact).copied()
+    }
+
+    /// The links that somebody has.
+    pub(crate) fn links_of(&self, person: usize) -> Vec<LinkId> {
+        self.links_of[person].iter().copied().collect()
     }
 
     /// The contact that a link is up for.

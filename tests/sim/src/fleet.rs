@@ -4,10 +4,11 @@ use crate::air::Purpose;
 use crate::scenario::{Message, Scenario};
 use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
-use crate::world::SimError;
+use crate::world::{FOLLOWED, SimError};
 use footpost_core::{
-    Body, Config, ContactId, EnvelopeId, EnvelopePool, LinkId, MAX_ENVELOPE_BYTES, Node, Priority,
-    SendError, StoreError, StorePath, Timestamp, Traffic, Work,
+    Body, BulletinDraft, BulletinId, BulletinKind, Config, ContactId, EnvelopeId, EnvelopePool,
+    LinkId, MAX_ENVELOPE_BYTES, Node, Priority, PublishError, SendError, StoreError, StorePath,
+    Timestamp, Traffic, Work,
 };
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
@@ -128,6 +129,9 @@ pub(crate) fn open(
     for message in &scenario.messages {
         befriend(&mut people, message.from, message.to, at)?;
     }
+    if !scenario.publications.is_empty() {
+        follow(&mut people, at)?;
+    }
     Ok(people)
 }
 
@@ -155,13 +159,46 @@ fn introduce(
     }
 }
 
-/// Hands a message to its writer's node.
+fn follow(people: &mut [Person], at: Nanos) -> Result<(), SimError> {
+    let Some(publisher) = people.get(FOLLOWED).map(|person| person.node.identity()) else {
+        return Ok(());
+    };
+    for (_, person) in people.iter_mut().enumerate().filter(|(person, _)| *person != FOLLOWED) {
+        person.node.follow(person.clock(at), publisher)?;
+    }
+    Ok(())
+}
+
+/// Publishes an alert; `None` if carriers would take no more from this publisher.
+pub(crate) fn publish(
+    person: &mut Person,
+    number: usize,
+    text_bytes: usize,
+    lifetime_s: u32,
+    at: Nanos,
+) -> Result<Option<BulletinId>, SimError> {
+    let draft = BulletinDraft {
+        kind: BulletinKind::Alert,
+        region: String::new(),
+        topic: String::new(),
+        text: format!("{number:0>text_bytes$}"),
+        lifetime_s,
+        replaces: None,
+    };
+    match person.node.publish(person.clock(at), &draft) {
+        Ok(id) => Ok(Some(id)),
+        Err(PublishError::TooMany { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Hands a message to its writer's node; the letter that it went into.
 pub(crate) fn write(
     people: &mut [Person],
     message: &Message,
     number: usize,
     at: Nanos,
-) -> Result<(), SimError> {
+) -> Result<Option<EnvelopeId>, SimError> {
     let contact = befriend(people, message.from, message.to, at)?;
     let person = &mut people[message.from];
     person.send(person.clock(at), contact, number, message.size_bytes).map_err(|source| {
@@ -172,7 +209,9 @@ pub(crate) fn write(
             source,
         }
     })?;
-    Ok(person.share_buffer(at)?)
+    person.share_buffer(at)?;
+    let is_letter = message.size_bytes <= person.max_body_bytes;
+    Ok(if is_letter { person.node.newest_envelope()? } else { None })
 }
 
 impl Person {
@@ -250,17 +289,17 @@ impl Person {
         Ok(Some((frame, purpose)))
     }
 
-    /// Notes how far the envelope has travelled that the last frame made whole, if it did.
+    /// Notes how far the envelope has travelled that the last frame made whole, if it did; and which.
     /// `hops_of` tells how far it had come to the neighbour that sent it.
     pub(crate) fn note_arrival(
         &mut self,
         hops_of: impl FnOnce(&EnvelopeId) -> u32,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<EnvelopeId>, StoreError> {
         let stats = self.node.stats();
         if std::mem::replace(&mut self.taken, stats.turnover.taken) == stats.turnover.taken {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(id) = self.node.newest_envelope()? else { return Ok(()) };
+        let Some(id) = self.node.newest_envelope()? else { return Ok(None) };
         self.latest_hops = hops_of(&id) + 1;
         self.hops.insert(id, self.latest_hops);
         if self.hops.len() > SPARE_HOPS + 2 * stats.foreign_envelopes as usize {
@@ -268,7 +307,7 @@ impl Person {
             let kept: BTreeSet<EnvelopeId> = kept.iter().map(|envelope| envelope.id).collect();
             self.hops.retain(|id, _| kept.contains(id));
         }
-        Ok(())
+        Ok(Some(id))
     }
 
     /// How many transfers have brought an envelope to this person: none for their own.

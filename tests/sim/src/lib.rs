@@ -1,6 +1,7 @@
 //! Contact traces replayed on the real engine.
 //!
-//! A [`Scenario`] says who meets whom and who writes to whom: read from files, several at once.
+//! A [`Scenario`] says who meets whom and who writes to whom: read from files, several at once, or a
+//! synthetic [`World`].
 //! [`simulate`] gives each person a [`footpost_core::Node`], lets the meetings happen over radios of a
 //! given rate, and counts what arrives: a [`Report`].
 //!
@@ -11,19 +12,27 @@
 //! Everything follows from one seed: the same scenario and [`Settings`] make the same figures.
 
 mod air;
+mod chronicle;
 mod fleet;
 mod input;
 mod memory;
+mod page;
+mod phones;
+mod reach;
 mod report;
 mod scenario;
 mod schedule;
 mod settings;
 mod units;
 mod world;
+mod worlds;
 
+pub use chronicle::Chronicle;
 pub use input::InputError;
-pub use report::{ControlBytes, Cost, CryptoOperations, Figures, Report};
+pub use page::write_page;
+pub use report::{BulletinFigures, ControlBytes, Cost, CryptoOperations, Figures, Report};
 pub use scenario::{Contact, Message, Scenario};
 pub use settings::Settings;
 pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate};
-pub use world::{SimError, simulate};
+pub use world::{SimError, replay, simulate};
+pub use worlds::{Nature, NoSuchWorld, WORLD_DAYS, WORLD_PEOPLE, World};

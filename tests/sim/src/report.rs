@@ -68,6 +68,26 @@ pub struct Figures {
     pub violations: u64,
     /// Public-key operations that cannot have been spared.
     pub crypto_operations: CryptoOperations,
+    /// The share of time for which phones were off.
+    pub off_share: f64,
+    /// Phones whose batteries were empty at any time; nothing but in synthetic worlds, as elsewhere
+    /// nobody knows when they are charged.
+    pub battery_empty_nodes: Option<usize>,
+    /// Whom alerts reached, where there were any.
+    pub bulletins: Option<BulletinFigures>,
+}
+
+/// Whom the alerts of the one reached whom everybody follows.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct BulletinFigures {
+    /// Alerts.
+    pub published: usize,
+    /// For each alert, the people whom some chain of contacts led to while it lived.
+    pub reachable: usize,
+    /// For each, those who got it.
+    pub reached: usize,
+    /// Their share.
+    pub reached_share: Option<f64>,
 }
 
 /// Bytes of frames that bring no envelope, by their purpose.

@@ -7,8 +7,10 @@
 
 use crate::input::{InputError, Line, Place, read_lines};
 use crate::schedule::Nanos;
+use crate::worlds::Map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// No time beyond this many seconds, a century: sums of times stay within range.
 const MAX_TIME_S: f64 = 100.0 * 366.0 * 86_400.0;
@@ -24,6 +26,10 @@ pub struct Scenario {
     pub(crate) contacts: Vec<Contact>,
     /// By the time of their writing.
     pub(crate) messages: Vec<Message>,
+    /// The same; those of person 0 are followed by everybody.
+    pub(crate) publications: Vec<Publication>,
+    /// Where everybody is, in a synthetic world.
+    pub(crate) map: Option<Arc<Map>>,
 }
 
 /// Two people are near each other.
@@ -43,6 +49,14 @@ pub struct Message {
     pub(crate) to: usize,
     pub(crate) size_bytes: u64,
     pub(crate) place: Place,
+}
+
+/// Somebody publishes an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Publication {
+    pub(crate) at: Nanos,
+    pub(crate) from: usize,
+    pub(crate) text_bytes: usize,
 }
 
 struct ContactLine {
@@ -96,14 +110,18 @@ impl Scenario {
 
     /// From the first thing that happens to the last.
     pub(crate) fn span(&self) -> (Nanos, Nanos) {
+        if let Some(map) = &self.map {
+            return (0, map.end);
+        }
         let contacts = self.contacts.iter().map(|contact| (contact.start, contact.end));
         let all = contacts.chain(self.messages.iter().map(|message| (message.at, message.at)));
         all.reduce(|(from, to), (start, end)| (from.min(start), to.max(end))).unwrap_or_default()
     }
 
-    /// Without messages from or to these people.
+    /// Without messages from or to these people, and without what they publish.
     pub(crate) fn without_messages_of(mut self, who: &BTreeSet<usize>) -> Self {
         self.messages.retain(|message| !who.contains(&message.from) && !who.contains(&message.to));
+        self.publications.retain(|publication| !who.contains(&publication.from));
         self
     }
 

@@ -18,14 +18,24 @@ pub(crate) enum Happening {
     FrameEnds(LinkId),
     /// A contact of the scenario ends.
     ContactEnds(usize),
+    /// A person's phone goes off.
+    SwitchedOff(usize),
+    /// It goes on again.
+    SwitchedOn(usize),
     /// A message of the scenario is written.
     MessageWritten(usize),
+    /// Something in the scenario is published.
+    Published(usize),
     /// A contact of the scenario begins.
     ContactBegins(usize),
     /// A contact whose link the engine has ended may get another.
     Redial(usize),
     /// A person's node wants to be woken.
     Wake(usize),
+    /// Batteries have lost or won another minute.
+    MinutePassed,
+    /// A step of the chronicle is over.
+    StepEnds,
 }
 
 /// All that is known to come.

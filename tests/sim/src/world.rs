@@ -1,16 +1,24 @@
 //! The world in motion: one thing happens after the other.
 
+mod bulletins;
+mod off;
+mod watch;
+
 use crate::air::{Air, Flight};
+use crate::chronicle::Chronicle;
 use crate::fleet::{self, Person};
 use crate::input::Place;
 use crate::memory;
+use crate::phones::{Cause, Errand, Phones};
 use crate::report::{Cost, Delivery, Figures, Report};
 use crate::scenario::Scenario;
 use crate::schedule::{Happening, Nanos, SECOND, Schedule};
 use crate::settings::Settings;
+use bulletins::Alerts;
+pub(crate) use bulletins::FOLLOWED;
 use footpost_core::{
-    CloseReason, ConfigError, ContactError, CostClass, Event, LinkId, LinkInfo, MessageId,
-    OpenError, Role, SendError, State, StoreError,
+    CloseReason, ConfigError, ContactError, CostClass, Event, FollowError, LinkId, LinkInfo,
+    MessageId, OpenError, PublishError, Role, SendError, State, StoreError,
 };
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -45,6 +53,12 @@ pub enum SimError {
     /// A node does not take a card.
     #[error("a node of the simulation does not take a card: {0}")]
     Contact(#[from] ContactError),
+    /// A node does not follow another.
+    #[error("a node of the simulation does not follow another: {0}")]
+    Follow(#[from] FollowError),
+    /// A node does not publish.
+    #[error("a node of the simulation does not publish: {0}")]
+    Publish(#[from] PublishError),
     /// A node's store has failed.
     #[error("a node of the simulation has failed: {0}")]
     Store(#[from] StoreError),
@@ -55,6 +69,14 @@ pub enum SimError {
 /// # Errors
 /// See [`SimError`].
 pub fn simulate(scenario: &Scenario, settings: &Settings) -> Result<Report, SimError> {
+    Ok(replay(scenario, settings)?.0)
+}
+
+/// The same, and what happened when.
+///
+/// # Errors
+/// See [`SimError`].
+pub fn replay(scenario: &Scenario, settings: &Settings) -> Result<(Report, Chronicle), SimError> {
     let begun = Instant::now();
     let choose = |share| fleet::chosen(scenario.people, share, settings.seed);
     let (droppers, missing) = (choose(settings.nodes_drop), choose(settings.nodes_out));
@@ -66,8 +88,9 @@ pub fn simulate(scenario: &Scenario, settings: &Settings) -> Result<Report, SimE
     let mut world = World::new(scenario, settings, &droppers)?;
     let setup_time_s = begun.elapsed().as_secs_f64();
     world.run()?;
-    Ok(Report {
-        figures: world.conclude(),
+    let (figures, chronicle) = world.conclude();
+    let report = Report {
+        figures,
         cost: Cost {
             setup_time_s,
             wall_time_s: begun.elapsed().as_secs_f64(),
@@ -75,16 +98,23 @@ pub fn simulate(scenario: &Scenario, settings: &Settings) -> Result<Report, SimE
         },
         seed: settings.seed,
         settings: settings.clone(),
-    })
+    };
+    Ok((report, chronicle))
 }
 
 struct World {
     scenario: Scenario,
+    settings: Settings,
     now: Nanos,
     end: Nanos,
     schedule: Schedule,
     air: Air,
     people: Vec<Person>,
+    phones: Phones,
+    /// Contacts that have begun and not ended.
+    meetings: BTreeSet<usize>,
+    alerts: Alerts,
+    chronicle: Chronicle,
     /// For each message, once it is whole at its recipient.
     deliveries: Vec<Option<Delivery>>,
     figures: Figures,
@@ -106,6 +136,11 @@ impl World {
         };
         Ok(Self {
             air: Air::new(people.len(), settings.rate_bytes_per_s),
+            phones: Phones::new(&scenario, settings),
+            meetings: BTreeSet::new(),
+            alerts: Alerts::new(),
+            chronicle: Chronicle::new(people.len(), scenario.messages.len(), (now, end)),
+            settings: settings.clone(),
             deliveries: scenario.messages.iter().map(|_| None).collect(),
             scenario,
             now,
@@ -119,6 +154,9 @@ impl World {
     fn run(&mut self) -> Result<(), SimError> {
         self.expect_contact(0);
         self.expect_message(0);
+        self.expect_publication(0);
+        self.expect_switches();
+        self.expect_step();
         for person in 0..self.people.len() {
             self.absorb(person)?;
         }
@@ -129,32 +167,48 @@ impl World {
         Ok(())
     }
 
-    fn conclude(mut self) -> Figures {
+    fn conclude(mut self) -> (Figures, Chronicle) {
         for person in &self.people {
             self.figures.count_turnover(person.node.stats().turnover);
         }
+        let spells = self.phones.spells(self.end);
+        let off: u64 = spells.iter().flatten().map(|[from, to]| to - from).sum();
+        let all = (self.end - self.chronicle.from).max(1) as f64 * self.people.len().max(1) as f64;
+        self.figures.off_share = off as f64 / all;
+        self.figures.battery_empty_nodes = self.phones.emptied();
+        self.figures.bulletins = self.count_readers(&spells);
+        self.figures.created -= self.phones.unwritten();
+        self.chronicle.spells = spells;
         let deliveries: Vec<Delivery> = self.deliveries.into_iter().flatten().collect();
         self.figures.conclude(&deliveries);
-        self.figures
+        (self.figures, self.chronicle)
     }
 
     fn happen(&mut self, what: Happening) -> Result<(), SimError> {
         match what {
             Happening::FrameEnds(link) => self.end_frame(link),
-            Happening::ContactEnds(contact) => match self.air.link_of(contact) {
-                Some(link) => self.disconnect(link),
-                None => Ok(()),
-            },
+            Happening::ContactEnds(contact) => {
+                self.meetings.remove(&contact);
+                match self.air.link_of(contact) {
+                    Some(link) => self.disconnect(link),
+                    None => Ok(()),
+                }
+            }
+            Happening::SwitchedOff(person) => self.switch(person, Cause::Owner, true),
+            Happening::SwitchedOn(person) => self.switch(person, Cause::Owner, false),
+            Happening::MinutePassed => self.pass_minute(),
+            Happening::StepEnds => self.end_step(),
             Happening::MessageWritten(number) => {
                 self.expect_message(number + 1);
-                let Some(message) = self.scenario.messages.get(number) else { return Ok(()) };
-                let pair = [message.from, message.to];
-                fleet::write(&mut self.people, message, number, self.now)?;
-                self.figures.crypto_operations.sealed += 1;
-                self.settle(pair)
+                self.run_errand(Errand::Write(number))
+            }
+            Happening::Published(number) => {
+                self.expect_publication(number + 1);
+                self.run_errand(Errand::Publish(number))
             }
             Happening::ContactBegins(contact) => {
                 self.expect_contact(contact + 1);
+                self.meetings.insert(contact);
                 if let Some(begun) = self.scenario.contacts.get(contact) {
                     self.schedule.add(begun.end, Happening::ContactEnds(contact));
                 }
@@ -177,12 +231,23 @@ impl World {
         }
     }
 
+    fn expect_publication(&mut self, number: usize) {
+        if let Some(publication) = self.scenario.publications.get(number) {
+            self.schedule.add(publication.at, Happening::Published(number));
+        }
+    }
+
+    fn lifetime(&self) -> Nanos {
+        Nanos::from(self.settings.lifetime_s) * SECOND
+    }
+
     fn connect(&mut self, contact: usize) -> Result<(), SimError> {
         let Some(begun) = self.scenario.contacts.get(contact) else { return Ok(()) };
-        if begun.end <= self.now {
+        let [a, b] = begun.pair;
+        let are_on = self.phones.is_on(a) && self.phones.is_on(b);
+        if begun.end <= self.now || !are_on || self.air.link_of(contact).is_some() {
             return Ok(());
         }
-        let [a, b] = begun.pair;
         let link = self.air.connect(contact, begun.pair);
         for (person, role) in [(b, Role::Responder), (a, Role::Initiator)] {
             let info = LinkInfo { role, cost: CostClass::Wifi, max_frame_bytes: MAX_FRAME_BYTES };
@@ -204,10 +269,17 @@ impl World {
 
     fn end_frame(&mut self, link: LinkId) -> Result<(), SimError> {
         let Some(Flight { from, to, frame, purpose }) = self.air.land(link) else { return Ok(()) };
-        self.figures.count_frame(purpose, frame.len() as u64);
+        let size_bytes = frame.len() as u64;
+        self.figures.count_frame(purpose, size_bytes);
+        self.chronicle.note_frame(self.now, [from, to], purpose, size_bytes);
+        for person in [from, to] {
+            self.phones.spend(person, size_bytes);
+        }
         let Ok([sender, person]) = self.people.get_disjoint_mut([from, to]) else { return Ok(()) };
         person.node.handle_frame(person.clock(self.now), link, &frame)?;
-        person.note_arrival(|id| sender.hops_of(id))?;
+        if let Some(id) = person.note_arrival(|id| sender.hops_of(id))? {
+            self.chronicle.note_copy(self.now, to, &id);
+        }
         self.absorb(to)?;
         self.serve(&[from, to])
     }
@@ -218,6 +290,9 @@ impl World {
             return Ok(());
         }
         sleeper.scheduled = Nanos::MAX;
+        if !self.phones.is_on(person) {
+            return Ok(());
+        }
         if sleeper.due > self.now {
             sleeper.scheduled = sleeper.due;
             self.schedule.add(sleeper.due, Happening::Wake(person));
@@ -261,6 +336,10 @@ impl World {
             Event::Progress { state: State::Delivered | State::Expired, .. } => {
                 Ok(self.people[person].share_buffer(self.now)?)
             }
+            Event::Bulletin { bulletin } | Event::BulletinQuietly { bulletin } => {
+                self.note_reader(person, bulletin);
+                Ok(())
+            }
             Event::NeighbourUp { .. } => {
                 self.figures.crypto_operations.handshakes += 1;
                 Ok(())
@@ -295,11 +374,13 @@ impl World {
         if let (Some(delivery), Some(sent)) =
             (self.deliveries.get_mut(number), self.scenario.messages.get(number))
         {
-            delivery.get_or_insert(Delivery {
-                after: self.now - sent.at,
-                hops: receiver.latest_hops(),
-                size_bytes: sent.size_bytes,
-            });
+            if delivery.is_some() {
+                return Ok(());
+            }
+            let after = self.now - sent.at;
+            let (hops, size_bytes) = (receiver.latest_hops(), sent.size_bytes);
+            *delivery = Some(Delivery { after, hops, size_bytes });
+            self.chronicle.note_delivery(self.now, number, after);
         }
         Ok(())
     }
