@@ -511,6 +511,9 @@ pub(crate) struct Sim {
     /// How far a person's clock is off at most
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = footpost_sim::parse_duration_s)]
     pub(crate) clock_error: u64,
+    /// How long recipients hold back acknowledgements at most
+    #[arg(long, value_name = "TIME", default_value = "2min", value_parser = footpost_sim::parse_duration_s)]
+    pub(crate) ack_delay: u64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

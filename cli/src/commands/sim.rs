@@ -37,6 +37,7 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
         nodes_out: args.nodes_out,
         nodes_off: args.nodes_off,
         clock_error_s: args.clock_error,
+        ack_delay_s: args.ack_delay,
         seed: args.seed,
     };
     let waiting = spinner(format!("Replaying {} people", scenario.people()));

@@ -91,6 +91,7 @@ pub(crate) fn open(
     let mut config = Config::default();
     config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
     config.router(settings.router).tag_mode(settings.tags);
+    config.ack_delay_max_ms(settings.ack_delay_s.saturating_mul(1000));
     // The buffer alone is the limit.
     config
         .max_carried_envelopes(MIN_ENVELOPES.max(settings.buffer_bytes / SMALLEST_ENVELOPE_BYTES));

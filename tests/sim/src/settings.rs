@@ -28,6 +28,8 @@ pub struct Settings {
     pub nodes_off: f64,
     /// How far a person's clock is off at most, in seconds.
     pub clock_error_s: u64,
+    /// How long a recipient holds back an acknowledgement at most, in seconds.
+    pub ack_delay_s: u64,
     /// What all chance follows from.
     pub seed: u64,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             nodes_out: 0.0,
             nodes_off: 0.0,
             clock_error_s: 0,
+            ack_delay_s: 120,
             seed: 1,
         }
     }
