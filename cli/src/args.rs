@@ -505,6 +505,10 @@ pub(crate) struct Sim {
     /// Take these people out instead: the same ones, for comparison
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
     pub(crate) nodes_out: f64,
+    /// The share of people who write without end, to each other, 7.5 kB a minute;
+    /// other messages from or to them are left out
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_flood: f64,
     /// The share of time for which a phone is off, an hour at a time in the mean
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
     pub(crate) nodes_off: f64,

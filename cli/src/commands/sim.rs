@@ -35,6 +35,7 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
         tags: tag_mode(args),
         nodes_drop: args.nodes_drop,
         nodes_out: args.nodes_out,
+        nodes_flood: args.nodes_flood,
         nodes_off: args.nodes_off,
         clock_error_s: args.clock_error,
         ack_delay_s: args.ack_delay,

@@ -6,7 +6,7 @@
 //! over one another: the same number is the same person in each.
 
 use crate::input::{InputError, Line, Place, read_lines};
-use crate::schedule::Nanos;
+use crate::schedule::{Nanos, SECOND};
 use crate::worlds::Map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,10 @@ pub struct Contact {
     pub(crate) pair: [usize; 2],
 }
 
+/// A flooder writes so often, letters of this length: in a day, more than most buffers hold.
+const FLOOD_EVERY: Nanos = 60 * SECOND;
+const FLOOD_BYTES: u64 = 7_500;
+
 /// Somebody writes to somebody.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -48,6 +52,8 @@ pub struct Message {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) size_bytes: u64,
+    /// Whether it is there to be in others' way: nobody counts it.
+    pub(crate) is_flood: bool,
     pub(crate) place: Place,
 }
 
@@ -98,7 +104,8 @@ impl Scenario {
         }
         for MessageLine { at, name, ends: [from, to], size_bytes, place } in messages {
             let (from, to) = (number(from, &place)?, number(to, &place)?);
-            scenario.messages.push(Message { at, name, from, to, size_bytes, place });
+            let is_flood = false;
+            scenario.messages.push(Message { at, name, from, to, size_bytes, is_flood, place });
         }
         Ok(scenario)
     }
@@ -122,6 +129,27 @@ impl Scenario {
     pub(crate) fn without_messages_of(mut self, who: &BTreeSet<usize>) -> Self {
         self.messages.retain(|message| !who.contains(&message.from) && !who.contains(&message.to));
         self.publications.retain(|publication| !who.contains(&publication.from));
+        self
+    }
+
+    /// With floods: each of these people writes to the next, one letter after the other.
+    pub(crate) fn with_floods_of(mut self, who: &BTreeSet<usize>) -> Self {
+        let (start, end) = self.span();
+        let place = Place { file: Path::new("flood").into(), line: 0 };
+        let next = who.iter().cycle().skip(1);
+        for (from, to) in who.iter().zip(next).filter(|(from, to)| from != to) {
+            let times = (start..end).step_by(FLOOD_EVERY as usize);
+            self.messages.extend(times.map(|at| Message {
+                at,
+                name: String::new(),
+                from: *from,
+                to: *to,
+                size_bytes: FLOOD_BYTES,
+                is_flood: true,
+                place: place.clone(),
+            }));
+        }
+        self.messages.sort_by_key(|message| message.at);
         self
     }
 

@@ -24,6 +24,8 @@ pub struct Settings {
     /// The share of people who are taken out: the same ones, and so what [`Settings::nodes_drop`] is
     /// compared with.
     pub nodes_out: f64,
+    /// The share of people who write without end, to each other. No other message is from or to them.
+    pub nodes_flood: f64,
     /// The share of time for which each person's phone is off, by spells of chance.
     pub nodes_off: f64,
     /// How far a person's clock is off at most, in seconds.
@@ -45,6 +47,7 @@ impl Default for Settings {
             tags: TagMode::Hidden,
             nodes_drop: 0.0,
             nodes_out: 0.0,
+            nodes_flood: 0.0,
             nodes_off: 0.0,
             clock_error_s: 0,
             ack_delay_s: 120,

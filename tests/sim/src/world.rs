@@ -80,8 +80,11 @@ pub fn replay(scenario: &Scenario, settings: &Settings) -> Result<(Report, Chron
     let begun = Instant::now();
     let choose = |share| fleet::chosen(scenario.people, share, settings.seed);
     let (droppers, missing) = (choose(settings.nodes_drop), choose(settings.nodes_out));
+    let flooders = choose(settings.nodes_flood);
     let scenario = scenario
         .clone()
+        .without_messages_of(&flooders)
+        .with_floods_of(&flooders)
         .without_messages_of(&droppers)
         .without_messages_of(&missing)
         .without_contacts_of(&missing);
@@ -131,7 +134,7 @@ impl World {
         let figures = Figures {
             nodes: people.len(),
             contacts: scenario.contacts.len(),
-            created: scenario.messages.len(),
+            created: scenario.messages.iter().filter(|message| !message.is_flood).count(),
             ..Figures::default()
         };
         Ok(Self {
@@ -374,7 +377,7 @@ impl World {
         if let (Some(delivery), Some(sent)) =
             (self.deliveries.get_mut(number), self.scenario.messages.get(number))
         {
-            if delivery.is_some() {
+            if delivery.is_some() || sent.is_flood {
                 return Ok(());
             }
             let after = self.now - sent.at;

@@ -79,3 +79,15 @@ fn alerts_reach_whom_contacts_lead_to_and_crowd_no_letter_out() {
     // A flood it was.
     assert!(flood.transfers > 2 * one.transfers, "{} {}", flood.transfers, one.transfers);
 }
+
+#[test]
+fn a_flood_is_nobodys_mail_and_takes_no_more_than_its_share() {
+    let settings = Settings { buffer_bytes: 1_000_000, ..Settings::default() };
+    let [without, with] = [(0.3, 0.0), (0.0, 0.3)].map(|(nodes_out, nodes_flood)| {
+        in_world(World::Village, 0, &Settings { nodes_out, nodes_flood, ..settings.clone() })
+    });
+    assert_eq!((without.created, with.violations), (with.created, 0));
+    assert!(with.transfers > 3 * without.transfers, "{with:?}");
+    // What is delivered, of what is delivered where flooders are not even there to carry.
+    assert!(with.delivered * 100 >= without.delivered * 85, "{with:?}\n{without:?}");
+}

@@ -63,7 +63,10 @@ impl World {
         };
         let Some(from) = from else { return Ok(()) };
         if !self.phones.is_on(from) {
-            self.phones.put_off(from, errand);
+            // A flood goes on later all the same.
+            if !matches!(errand, Errand::Write(number) if self.scenario.messages[number].is_flood) {
+                self.phones.put_off(from, errand);
+            }
             return Ok(());
         }
         match errand {

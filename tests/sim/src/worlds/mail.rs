@@ -63,6 +63,7 @@ pub(super) fn letters(
         to,
         #[allow(clippy::cast_sign_loss, reason = "sizes are positive")]
         size_bytes: size as u64,
+        is_flood: false,
         place: Place { file: std::sync::Arc::clone(&file), line: number + 1 },
     };
     letters.into_iter().enumerate().map(message).collect()
