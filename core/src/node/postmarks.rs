@@ -289,6 +289,8 @@ impl Node {
                 Err(_) => self.progress(now, id, State::Expired)?,
             }
         }
+        // Whatever waited for one may be gone: it is found anew, lest postmarks be minted for nobody.
+        self.postmarks.lacks_room = false;
         for message in self.store.unsealed_attachments()? {
             self.seal_fragments(now, message)?;
         }

@@ -40,7 +40,7 @@ pub struct Contact {
     pub(crate) pair: [usize; 2],
 }
 
-/// A flooder writes so often, letters of this length: in a day, more than most buffers hold.
+/// A flooder writes so often, letters of this length: 11 MB a day.
 const FLOOD_EVERY: Nanos = 60 * SECOND;
 const FLOOD_BYTES: u64 = 7_500;
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// Seeds differ by about so much in delivery, and in bytes in proportion.
+/// What may pass for chance: of delivery, and of bytes in proportion.
 const DELIVERY_NOISE: f64 = 0.03;
 const BYTES_NOISE: f64 = 0.15;
 

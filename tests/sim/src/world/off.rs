@@ -81,7 +81,9 @@ impl World {
         let message = &self.scenario.messages[number];
         let pair = [message.from, message.to];
         let letter = fleet::write(&mut self.people, message, number, self.now)?;
-        self.chronicle.note_writing(self.now, number, pair, letter);
+        if !message.is_flood {
+            self.chronicle.note_writing(self.now, number, pair, letter);
+        }
         self.figures.crypto_operations.sealed += 1;
         self.settle(pair)
     }
