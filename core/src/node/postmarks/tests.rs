@@ -368,6 +368,31 @@ fn a_message_waits_for_its_postmark_and_a_restart_loses_no_work() {
 }
 
 #[test]
+fn a_body_waits_for_a_postmark_that_pays_for_all_of_it() {
+    let (mut alice, bob) = (open(1), open(2));
+    let to_bob = befriend(&mut alice, &bob);
+    mint_all(&mut alice, NOW);
+    // Each takes three quarters of one.
+    let mut send = |alice: &mut Node| {
+        let content = vec![7; 750_000];
+        let what = ("a", "b/c");
+        alice.send_attachment(NOW, to_bob, what, 750_000, &mut &*content, Priority::Normal).unwrap()
+    };
+    for _ in 0..A_DAY {
+        send(&mut alice);
+        assert!(alice.next_minting(NOW).unwrap().is_none());
+    }
+    let last = send(&mut alice);
+    assert_eq!(alice.store.attachment(last).unwrap().unwrap().sealed, 0);
+    assert_eq!(mint_all(&mut alice, NOW), 1);
+    assert!(alice.store.attachment(last).unwrap().unwrap().sealed > 0);
+    // Where nothing waits any more when its postmark is there, one is minted and no more.
+    let gone = send(&mut alice);
+    alice.store.set_sealed_fragments(gone, 0, true).unwrap();
+    assert_eq!(mint_all(&mut alice, NOW), 1);
+}
+
+#[test]
 fn three_a_day_ahead_of_midnight_and_more_once_they_are_used_up() {
     let (mut alice, bob) = (open(1), open(2));
     let to_bob = befriend(&mut alice, &bob);
