@@ -373,7 +373,7 @@ fn a_body_waits_for_a_postmark_that_pays_for_all_of_it() {
     let to_bob = befriend(&mut alice, &bob);
     mint_all(&mut alice, NOW);
     // Each takes three quarters of one.
-    let mut send = |alice: &mut Node| {
+    let send = |alice: &mut Node| {
         let content = vec![7; 750_000];
         let what = ("a", "b/c");
         alice.send_attachment(NOW, to_bob, what, 750_000, &mut &*content, Priority::Normal).unwrap()
