@@ -184,16 +184,16 @@ impl Bodies {
     }
 
     /// Waiting acknowledgements of one body.
-    pub(crate) fn pop_acks(&mut self, max_payload_bytes: usize) -> Option<Frame<'static>> {
+    pub(crate) fn pop_acks(&mut self, room: usize) -> Option<Frame<'static>> {
         let &((body, _), _) = self.acks.front()?;
         let kind_body_count = 1 + 24 + 2;
-        let room = max_payload_bytes.saturating_sub(kind_body_count) / (4 + 16);
+        let room = room.saturating_sub(kind_body_count) / (4 + 16);
         let mut acks = Vec::new();
         while acks.len() < room.min(MAX_FRAGMENT_ACKS)
             && let Some(((_, number), ack)) = self.acks.pop_front_if(|((of, _), _)| *of == body)
         {
             acks.push((number, ack));
         }
-        Some(Frame::FragmentAcks { body, acks })
+        (!acks.is_empty()).then_some(Frame::FragmentAcks { body, acks })
     }
 }

@@ -1,4 +1,4 @@
-//! Frames: what one established Noise message carries, a kind byte first.
+//! Frames: established Noise messages carry one or more of them, a kind byte first.
 
 mod gossip;
 
@@ -255,9 +255,10 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Reads exactly one frame, in its only encoding.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
+    /// Reads the first frame of a message, in its only encoding; and what follows it. An extension
+    /// comes last.
+    pub(crate) fn decode_first(message: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
+        let mut reader = Reader::new(message);
         let frame = match reader.u8("frame kind")? {
             kind::HELLO => Self::Hello(Hello::decode(&mut reader)?),
             kind::PROOF => Self::Proof { mac: reader.array("proof")? },
@@ -297,8 +298,16 @@ impl<'a> Frame<'a> {
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),
         };
-        reader.finish("frame")?;
-        Ok(frame)
+        Ok((frame, reader.rest()))
+    }
+
+    /// Reads exactly one frame.
+    #[cfg(test)]
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        match Self::decode_first(bytes)? {
+            (frame, []) => Ok(frame),
+            _ => Err(DecodeError::Trailing { what: "frame" }),
+        }
     }
 }
 

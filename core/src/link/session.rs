@@ -4,7 +4,7 @@
 
 use super::bodies::{Bodies, Piece};
 use super::custody::Custody;
-use super::frame::{Frame, Hello, MAX_HEADS, Passage, acks_that_fit, heads_that_fit, kind};
+use super::frame::{Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
 use super::{CloseReason, LinkInfo, Role, Violation};
@@ -324,8 +324,8 @@ impl Session {
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
     }
 
-    /// The next frame that is no envelope: handshake, control, acknowledgements, receipts, wishes,
-    /// offers.
+    /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,
+    /// acknowledgements, receipts, wishes, offers. A busy radio's turns are dearer than bytes.
     pub(crate) fn poll_small(&mut self) -> Option<Vec<u8>> {
         if let Some(message) = self.outbox.handshake.pop_front() {
             return Some(message);
@@ -333,11 +333,20 @@ impl Session {
         if !self.noise.is_established() {
             return None;
         }
-        let payload = match self.outbox.control.pop_front() {
-            Some(payload) => payload,
-            None => self.pop_list()?,
-        };
-        self.encrypt(&payload)
+        let mut message = Vec::new();
+        while let Some(frame) = self.pop_small(self.max_payload_bytes() - message.len()) {
+            self.traffic.add(&frame, frame.len() as u64);
+            message.extend(frame);
+        }
+        if message.is_empty() { None } else { self.encrypt(&message) }
+    }
+
+    /// The next small frame, if it has room.
+    fn pop_small(&mut self, room: usize) -> Option<Vec<u8>> {
+        if self.outbox.control.is_empty() {
+            return self.pop_list(room);
+        }
+        self.outbox.control.pop_front_if(|frame| frame.len() <= room)
     }
 
     /// The next piece of the envelope under way.
@@ -348,6 +357,7 @@ impl Session {
         let (frame, next) =
             frame_at(&transfer.bytes, transfer.passage, transfer.offset, max_payload_bytes)?;
         frame.encode(&mut payload);
+        self.traffic.add(&payload, payload.len() as u64);
         self.moved_bytes += (next - transfer.offset) as u64;
         transfer.offset = next;
         if next == transfer.bytes.len() {
@@ -361,21 +371,20 @@ impl Session {
         std::mem::take(&mut self.traffic)
     }
 
-    fn encrypt(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+    fn encrypt(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         // Only a session that has failed refuses; it is closed already.
-        let frame = self.noise.write(payload).ok()?;
-        self.traffic.add(payload, frame.len() as u64);
-        Some(frame)
+        let encrypted = self.noise.write(message).ok()?;
+        self.traffic.add(message, (encrypted.len() - message.len()) as u64);
+        Some(encrypted)
     }
 
-    fn pop_list(&mut self) -> Option<Vec<u8>> {
-        let max_payload_bytes = self.max_payload_bytes();
+    fn pop_list(&mut self, room: usize) -> Option<Vec<u8>> {
         let outbox = &mut self.outbox;
-        let (held, _) = acks_that_fit(max_payload_bytes, outbox.held_acks.len(), 0);
-        let most = heads_that_fit(max_payload_bytes).min(MAX_HEADS);
+        let (held, _) = acks_that_fit(room, outbox.held_acks.len(), 0);
+        let most = heads_that_fit(room);
         let frame = if held > 0 {
             Frame::Acks { held: outbox.held_acks.drain(..held).collect(), proofs: Vec::new() }
-        } else if let Some(frame) = self.bodies.pop_acks(max_payload_bytes) {
+        } else if let Some(frame) = self.bodies.pop_acks(room) {
             frame
         } else if let Some(heads) = drain(&mut outbox.taken, most) {
             Frame::Taken { heads }
@@ -384,9 +393,9 @@ impl Session {
         } else {
             Frame::Offer { heads: drain(&mut outbox.offers, most)? }
         };
-        let mut payload = Vec::new();
-        frame.encode(&mut payload);
-        Some(payload)
+        let mut encoded = Vec::new();
+        frame.encode(&mut encoded);
+        Some(encoded)
     }
 }
 
@@ -397,5 +406,6 @@ fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
 }
 
 fn drain(queue: &mut VecDeque<u64>, most: usize) -> Option<Vec<u64>> {
-    (!queue.is_empty()).then(|| queue.drain(..most.min(queue.len())).collect())
+    let count = most.min(queue.len());
+    (count > 0).then(|| queue.drain(..count).collect())
 }

@@ -234,7 +234,21 @@ impl Node {
         if !was_established {
             return self.receive_handshake(now, link, &payload);
         }
-        let frame = Frame::decode(&payload)?;
+        let mut rest = &*payload;
+        loop {
+            let (frame, following) = Frame::decode_first(rest)?;
+            self.receive_one(now, link, frame)?;
+            if following.is_empty() {
+                return Ok(());
+            }
+            rest = following;
+        }
+    }
+
+    fn receive_one(&mut self, now: Moment, link: LinkId, frame: Frame<'_>) -> Result<(), Fault> {
+        let Some(session) = self.links.get_mut(&link).filter(|s| s.closed.is_none()) else {
+            return Ok(());
+        };
         if !matches!(frame, Frame::Gossip(_)) {
             self.mailboxes.settle();
         }
