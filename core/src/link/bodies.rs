@@ -27,8 +27,9 @@ pub(crate) struct Bodies {
     span: u32,
     /// Asked of the neighbour and not come yet, with its length in bytes, and whether it is pulled.
     fetching: BTreeMap<Piece, (u32, bool)>,
-    pulled: usize,
     fetching_bytes: usize,
+    /// Of those, what is pulled.
+    pulling_bytes: usize,
     /// What the neighbour has asked for: served once.
     served: BTreeMap<BodyKey, Numbers>,
     asked: u64,
@@ -42,6 +43,8 @@ pub(crate) struct Offer {
     pub(crate) body: BodyKey,
     pub(crate) traits: BodyTraits,
     pub(crate) shelf: Shelf,
+    /// Whether it is for this node, or seems to be.
+    pub(crate) is_pull: bool,
 }
 
 /// Whether a walk over the announcements goes on.
@@ -75,11 +78,11 @@ impl Bodies {
             .range(first..=last)
             .map(|(body, (traits, numbers))| {
                 let shelf = Shelf { generation: 0, is_offered: false, numbers: numbers.clone() };
-                Offer { body: *body, traits: *traits, shelf }
+                Offer { body: *body, traits: *traits, shelf, is_pull: true }
             })
             .collect();
         for offer in offers {
-            self.push_offer(offer, true);
+            self.push_offer(offer);
         }
     }
 
@@ -89,12 +92,12 @@ impl Bodies {
         [theirs, self.served.get(&body)].into_iter().flatten().any(|has| has.contains(number))
     }
 
-    /// What is announced beyond the bounds is not kept. What is for this node is asked for first.
-    pub(crate) fn push_offer(&mut self, offer: Offer, is_own: bool) {
+    /// What is announced beyond the bounds is not kept. Pulls are asked for first.
+    pub(crate) fn push_offer(&mut self, offer: Offer) {
         let span = offer.shelf.numbers.span();
         if self.offers.len() < MAX_OFFERS && self.span + span <= MAX_SPAN {
             self.span += span;
-            if is_own {
+            if offer.is_pull {
                 self.offers.push_front(offer);
             } else {
                 self.offers.push_back(offer);
@@ -133,15 +136,17 @@ impl Bodies {
         });
     }
 
-    /// How many bytes may be asked for, so that `window_bytes` are on their way.
-    pub(crate) fn room_to_fetch(&self, window_bytes: usize) -> usize {
-        window_bytes.saturating_sub(self.fetching_bytes)
+    /// How many bytes may be asked for, so that `window_bytes` are on their way. Pulls do not wait
+    /// for what else was asked for before: the neighbour brings them first.
+    pub(crate) fn room_to_fetch(&self, window_bytes: usize, is_pull: bool) -> usize {
+        let coming_bytes = if is_pull { self.pulling_bytes } else { self.fetching_bytes };
+        window_bytes.saturating_sub(coming_bytes)
     }
 
     pub(crate) fn note_fetching(&mut self, piece: Piece, bytes: u32, is_pull: bool) {
         if self.fetching.insert(piece, (bytes, is_pull)).is_none() {
             self.fetching_bytes += bytes as usize;
-            self.pulled += usize::from(is_pull);
+            self.pulling_bytes += if is_pull { bytes as usize } else { 0 };
         }
     }
 
@@ -149,13 +154,13 @@ impl Bodies {
     pub(crate) fn note_fetched(&mut self, piece: Piece) {
         if let Some((bytes, is_pull)) = self.fetching.remove(&piece) {
             self.fetching_bytes -= bytes as usize;
-            self.pulled -= usize::from(is_pull);
+            self.pulling_bytes -= if is_pull { bytes as usize } else { 0 };
         }
     }
 
     /// Whether the neighbour is asked for what is wanted here, or seems to be.
     pub(crate) fn is_pulling(&self) -> bool {
-        self.pulled > 0
+        self.pulling_bytes > 0
     }
 
     /// Which of the neighbour's requests this is; none of what it has had already.

@@ -33,7 +33,7 @@ const WINDOW_BYTES: usize = 256 * 1024;
 /// A frame's numbers have room beside kind, body and traits.
 const BESIDE_NUMBERS_BYTES: usize = 60;
 /// Of 256 bodies, so many are taken as if they were for this node.
-const DECOYS: u8 = 16;
+const DECOYS: u8 = 8;
 
 /// What is to be fetched of an offer.
 struct Lacking {
@@ -137,7 +137,7 @@ impl Node {
                 }
             }
             if !shelf.numbers.is_empty() {
-                session.bodies.push_offer(Offer { body, traits, shelf }, is_pull);
+                session.bodies.push_offer(Offer { body, traits, shelf, is_pull });
             }
         }
         Ok(self.fetch_more(link)?)
@@ -164,8 +164,13 @@ impl Node {
     }
 
     fn fetch_window(&mut self, link: LinkId, session: &mut Session) -> Result<(), StoreError> {
-        let mut left = session.bodies.room_to_fetch(WINDOW_BYTES);
-        if !session.is_live() || left < WINDOW_BYTES / 2 {
+        // In large steps: each costs a frame.
+        let room = |is_pull| {
+            let left = session.bodies.room_to_fetch(WINDOW_BYTES, is_pull);
+            if left < WINDOW_BYTES / 2 { 0 } else { left }
+        };
+        let [mut others_left, mut pulls_left] = [room(false), room(true)];
+        if !session.is_live() || pulls_left == 0 {
             return Ok(());
         }
         let until = self.clock.steady() + WISH_MS;
@@ -174,6 +179,10 @@ impl Node {
         let mut batches = Vec::new();
         let mut result = Ok(());
         session.bodies.walk_offers(|offer| {
+            let left = if offer.is_pull { &mut pulls_left } else { &mut others_left };
+            if *left == 0 {
+                return Walk::Stop;
+            }
             let (body, traits) = (offer.body, offer.traits);
             let Lacking { mut count, is_pull } = match self.lacking(offer, bringer) {
                 Ok(Some(lacking)) => lacking,
@@ -193,11 +202,11 @@ impl Node {
             for number in offer.shelf.numbers.begun_at(turn) {
                 if self.holdings.contains((body, number)) {
                     offer.shelf.numbers.remove(number);
-                } else if left < bytes || count == 0 {
+                } else if *left < bytes || count == 0 {
                     break;
                 } else if let Entry::Vacant(free) = self.fetching.entry((body, number)) {
                     free.insert(link);
-                    left -= bytes;
+                    *left -= bytes;
                     count -= 1;
                     offer.shelf.numbers.remove(number);
                     self.fetches.push_back((until, (body, number), link));
@@ -207,7 +216,7 @@ impl Node {
             if !batch.is_empty() {
                 batches.push((body, bytes as u32, is_pull, batch));
             }
-            if left < bytes { Walk::Stop } else { Walk::On }
+            if *left < bytes { Walk::Stop } else { Walk::On }
         });
         for (body, bytes, is_pull, numbers) in batches {
             for number in numbers.iter() {
@@ -264,7 +273,7 @@ impl Node {
 
     /// Some bodies are taken that are offered to their recipients alone, so that taking them does not
     /// tell who that is.
-    fn is_decoy(&self, body: BodyKey) -> bool {
+    pub(super) fn is_decoy(&self, body: BodyKey) -> bool {
         let hash = Sha256::new()
             .chain_update(b"footpost/1 decoy")
             .chain_update(*self.epoch.link_secret)

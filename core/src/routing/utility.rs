@@ -24,9 +24,10 @@ const BRINGER_BONUS: f64 = 2.0;
 const NEARER_BONUS: f64 = 1.0;
 const NEARER_SHARE: f64 = 0.02;
 const NEARER_FACTOR: f64 = 2.0;
-/// An envelope of this length gets [`BASE`] halvings; each time it is half as long, one more: what
-/// counts is delivery per byte.
-const BASE_BYTES: f64 = 256.0 * 1024.0;
+/// A body of this length gets [`BASE`] halvings; each time it is half as long, one more: what counts is
+/// delivery per byte. Letters have room for more: who reads a body knows it by its letter.
+const BODY_BYTES: f64 = 256.0 * 1024.0;
+const LETTER_BYTES: f64 = 8.0 * BODY_BYTES;
 
 /// The assumption that a node begins with counts like so many acknowledgements.
 const PRIOR_ACKS: f64 = 3.0;
@@ -186,7 +187,8 @@ impl Outlook<'_> {
 
 /// How often a copy may be halved more than a large one, for the same bytes in all.
 fn small(copy: &Copy) -> f64 {
-    (BASE_BYTES / copy.size_bytes.max(1) as f64).log2().max(0.0)
+    let bytes = if copy.is_fragment { BODY_BYTES } else { LETTER_BYTES };
+    (bytes / copy.size_bytes.max(1) as f64).log2().max(0.0)
 }
 
 /// The ages at which acknowledgements came by here. Bodies take longer than letters, which would
@@ -232,7 +234,7 @@ mod tests {
             expires: born + 8 * HOUR_MS,
             taken: 0,
             size_bytes,
-            is_fragment: false,
+            is_fragment: size_bytes > 1 << 16,
         }
     }
 
@@ -341,10 +343,11 @@ mod tests {
         let held = copy(2, HOUR_MS, 1 << 20);
         assert!(!carry.may_spread(&held, stranger(false)));
         for _ in 0..50 {
-            carry.acks.letters.add(HOUR_MS / 4);
+            carry.acks.bodies.add(HOUR_MS / 4);
         }
         assert!(carry.may_spread(&held, stranger(false)));
-        assert!(!carry.may_spread(&Copy { is_fragment: true, ..held }, stranger(false)));
+        let letter = Copy { is_fragment: false, generation: 3, ..held };
+        assert!(!carry.may_spread(&letter, stranger(false)), "of bodies only");
     }
 
     #[test]

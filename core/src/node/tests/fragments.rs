@@ -183,11 +183,11 @@ fn announcements_without_end_are_bounded_and_asked_for_in_windows() {
         bytes += scene.sent_bytes();
     }
     assert_eq!(scene.verdict(), None);
-    assert!(scene.node.fetching.len() <= 256 && scene.node.fetches.len() <= 256);
+    assert!(scene.node.fetching.len() <= 2 * 256 && scene.node.fetches.len() <= 2 * 256);
     assert!(bytes < 20_000, "{bytes} bytes of wishes");
     // One that does not bring them is asked for others when their time is over; it cannot hoard them.
     scene.pass(61_000);
-    assert!(scene.node.fetching.len() <= 256 && scene.node.fetches.len() <= 256);
+    assert!(scene.node.fetching.len() <= 2 * 256 && scene.node.fetches.len() <= 2 * 256);
 }
 
 #[test]
@@ -225,6 +225,54 @@ fn each_fragment_is_served_once_a_link() {
     scene.say(&fetch(numbers([1, 2])));
     assert!((1000..2000).contains(&scene.sent_bytes()));
     assert_eq!(scene.verdict(), None);
+}
+
+/// Announces so many fragments of 8 KiB, numbered from zero.
+fn announce(scene: &mut Scene, body: BodyKey, count: u32) {
+    let shelf = Shelf { generation: 1, is_offered: true, numbers: numbers(0..count) };
+    let traits = BodyTraits { needed: count, ..traits(8192) };
+    scene.say(&Frame::Holding { body, traits, shelves: vec![shelf] });
+}
+
+/// What the node asks for: the body, whether it pulls, how many.
+fn asked(scene: &mut Scene) -> Vec<(BodyKey, bool, usize)> {
+    let heard = scene.heard();
+    let fetch = |frame: &Vec<u8>| match Frame::decode(frame).unwrap() {
+        Frame::Fetch { body, is_pull, numbers } => Some((body, is_pull, numbers.iter().count())),
+        _ => None,
+    };
+    heard.iter().filter_map(fetch).collect()
+}
+
+#[test]
+fn pulls_do_not_wait_for_the_window_of_what_is_passed_on() {
+    let mut scene = Scene::greeted();
+    let bodies = (0..=u8::MAX).map(|byte| BodyKey([byte; 24]));
+    let (pulled, others): (Vec<_>, Vec<_>) = bodies.partition(|it| scene.node.is_decoy(*it));
+    scene.heard();
+    announce(&mut scene, others[0], 100);
+    announce(&mut scene, others[1], 100);
+    assert_eq!(asked(&mut scene), [(others[0], false, 32)], "a window, and no more");
+    announce(&mut scene, pulled[0], 100);
+    announce(&mut scene, pulled[1], 100);
+    assert_eq!(asked(&mut scene), [(pulled[0], true, 32)], "a window of its own");
+}
+
+#[test]
+fn small_frames_go_together() {
+    let mut scene = Scene::greeted();
+    scene.heard();
+    let mut message = Vec::new();
+    for byte in 0..10 {
+        let (body, is_pull) = (BodyKey([byte; 24]), false);
+        Frame::Fetch { body, is_pull, numbers: numbers([3]) }.encode(&mut message);
+    }
+    scene.say_raw(&message);
+    assert_eq!(scene.verdict(), None);
+    let sent = scene.sent();
+    let lacks = sent.iter().map(|frame| scene.mallory.read(frame).unwrap()).collect::<Vec<_>>();
+    assert_eq!(lacks.len(), 1, "one message");
+    assert_eq!(lacks[0].iter().filter(|byte| **byte == 0x0d).count(), 10, "lacks");
 }
 
 #[test]
