@@ -461,6 +461,9 @@ impl Node {
     fn receive_offer(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
         for &head in heads {
             if self.store.envelope_by_head(head)?.is_some() {
+                if let Some(session) = self.links.get_mut(&link) {
+                    session.note_known(head);
+                }
                 continue;
             }
             let now = self.clock.steady();
@@ -489,6 +492,7 @@ impl Node {
                 && let Some(session) = self.links.get_mut(&link)
             {
                 session.push_transfer(order);
+                self.offer_more(&envelope);
             }
         }
         Ok(())
