@@ -13,6 +13,7 @@ mod holdings;
 mod intake;
 mod links;
 mod mailboxes;
+mod news;
 mod people;
 mod postmarks;
 mod ratchet;

@@ -126,8 +126,11 @@ impl SealingTarget {
     }
 
     /// The mark by which holders of this target's card recognise its owner on a link.
-    pub(crate) fn link_mark(&self, handshake_hash: &[u8; 32], role: u8) -> [u8; 8] {
-        mac8(&self.derive(b"footpost/1 link mark"), &[handshake_hash, &[role]])
+    /// Four bytes: they are a hint which contact it may be, and the proof follows.
+    pub(crate) fn link_mark(&self, handshake_hash: &[u8; 32], role: u8) -> [u8; 4] {
+        let [a, b, c, d, ..] =
+            mac8(&self.derive(b"footpost/1 link mark"), &[handshake_hash, &[role]]);
+        [a, b, c, d]
     }
 
     fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {

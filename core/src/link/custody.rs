@@ -49,6 +49,9 @@ pub(crate) struct Custody {
     /// Heads of what the neighbour has taken on this link and is to be asked for another time.
     pub(crate) handed: VecDeque<u64>,
     pub(crate) asked: Option<Asked>,
+    /// Whether the neighbour is to be asked before it is handed anything: as a stranger, and once more
+    /// when it turns out to be a contact.
+    pub(crate) is_due: bool,
     /// Challenges answered.
     pub(crate) answered: u8,
     /// Whether the neighbour deletes what this side has taken.

@@ -161,7 +161,7 @@ pub(crate) struct Hello {
     /// From 1, nearly empty, to 4, full or on mains; 0 is unknown.
     pub(crate) battery: u8,
     /// By these contacts recognise each other, and nobody else learns anything.
-    pub(crate) marks: Vec<[u8; 8]>,
+    pub(crate) marks: Vec<[u8; 4]>,
 }
 
 impl<'a> Frame<'a> {

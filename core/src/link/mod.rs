@@ -3,6 +3,7 @@
 pub(crate) mod bodies;
 pub(crate) mod custody;
 pub(crate) mod frame;
+mod heard;
 mod noise;
 mod reassembly;
 mod session;

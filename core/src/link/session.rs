@@ -5,6 +5,7 @@
 use super::bodies::{Bodies, Piece};
 use super::custody::Custody;
 use super::frame::{Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
+use super::heard::Heard;
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
 use super::{CloseReason, LinkInfo, Role, Violation};
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What may wait of one kind of small news. A neighbour that keeps asking and does not read must
 /// not fill the memory; what is left out is found by the next reconciliation.
-const MAX_WAITING: usize = 16_384;
+pub(super) const MAX_WAITING: usize = 16_384;
 /// Envelopes asked of one neighbour at once.
 const MAX_WISHES: usize = 4096;
 
@@ -43,8 +44,8 @@ pub(crate) struct Session {
     pub(crate) in_flight: BTreeMap<u64, EnvelopeRow>,
     /// By what the neighbour is known again.
     pub(crate) neighbour: Option<NeighbourId>,
-    /// Offered to the neighbour and not asked for: it has most of these already, and says nothing.
-    offered: Offered,
+    /// What the neighbour need not be told of.
+    heard: Heard,
     /// Asked of the neighbour, and not come yet.
     pub(crate) wished: BTreeSet<u64>,
     /// Offered by the neighbour while another link was already bringing it.
@@ -125,25 +126,6 @@ struct Outbox {
     current: Option<Transfer>,
 }
 
-/// The latest offers, up to [`MAX_WAITING`]: older ones are forgotten first.
-#[derive(Default)]
-struct Offered {
-    heads: BTreeSet<u64>,
-    order: VecDeque<u64>,
-}
-
-impl Offered {
-    fn insert(&mut self, head: u64) {
-        if self.order.len() == MAX_WAITING
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.heads.remove(&oldest);
-        }
-        self.heads.insert(head);
-        self.order.push_back(head);
-    }
-}
-
 /// An envelope on its way out, cut into frames as the link takes them.
 struct Transfer {
     bytes: Vec<u8>,
@@ -171,7 +153,7 @@ impl Session {
             closed: None,
             in_flight: BTreeMap::new(),
             neighbour: None,
-            offered: Offered::default(),
+            heard: Heard::default(),
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             bodies: Bodies::default(),
@@ -247,13 +229,33 @@ impl Session {
     }
 
     pub(crate) fn push_offer(&mut self, head: u64) {
-        self.offered.insert(head);
+        self.heard.note_offered(head);
         push_bounded(&mut self.outbox.offers, head);
     }
 
     /// Whether this was offered and not served yet; it is served once.
     pub(crate) fn take_offer(&mut self, head: u64) -> bool {
-        self.offered.heads.remove(&head)
+        self.heard.take_offer(head)
+    }
+
+    /// Whether the neighbour need not be told of this letter.
+    pub(crate) fn knows(&self, head: u64) -> bool {
+        self.heard.knows(head) || self.passed_over.contains(&head)
+    }
+
+    /// Whether it has come or gone on this link.
+    pub(crate) fn has_passed(&self, head: u64) -> bool {
+        self.heard.has_passed(head)
+    }
+
+    /// The neighbour has it, or is about to.
+    pub(crate) fn note_known(&mut self, head: u64) {
+        self.heard.note_there(head);
+    }
+
+    /// It has come or gone on this link.
+    pub(crate) fn note_passed(&mut self, head: u64) {
+        self.heard.note_passed(head);
     }
 
     /// Acknowledgements whose proofs the caller fetches from the store, and hands back by

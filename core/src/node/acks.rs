@@ -176,15 +176,6 @@ impl Node {
         let left_ms = created.0 as i64 + life_ms - now.wall.0 as i64;
         Ok((now.steady + left_ms).clamp(expired.expires, latest))
     }
-
-    /// `r` is enough for those who hold the envelope; others learn of it when they reconcile.
-    pub(super) fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
-        for (link, session) in &mut self.links {
-            if Some(*link) != from && session.is_live() {
-                session.push_held_ack(proof.ack().0);
-            }
-        }
-    }
 }
 
 /// How long what was created then still lives by the calendar, in milliseconds; negative where it is

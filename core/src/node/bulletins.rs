@@ -109,7 +109,7 @@ impl Node {
             let envelope = Envelope::parse(&bytes).map_err(|_| StoreError::Corrupt)?;
             let published = envelope.bulletin().ok_or(StoreError::Corrupt)?;
             self.board(now, &envelope, id, &published, now.steady, None)?;
-            self.offer(&id, None)?;
+            self.offer(&id)?;
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl Node {
         if let Some(session) = self.links.get_mut(&link) {
             session.push_taken(id.head());
         }
-        self.offer(&id, Some(link))?;
+        self.offer(&id)?;
         // Who is shut out is carried like anybody else, and not heard.
         if bulletin.publisher == self.identity || self.store.is_blocked(&bulletin.publisher)? {
             return Ok(());

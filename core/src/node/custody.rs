@@ -14,8 +14,7 @@ use crate::link::{LinkId, Role, Session, Violation};
 use crate::routing::{NeighbourId, Router, Verdict};
 use crate::store::{Carried, Handed, Proof, Standing, SteadyMs, StoreError};
 
-/// Who has proven to have an envelope is asked for it again after this; so that a meeting at which
-/// nothing is new costs nothing.
+/// Who has proven to have an envelope is asked for it again after this.
 const ASK_AGAIN_MS: SteadyMs = 60 * 60 * 1000;
 /// Of the fragments handed over, one in so many is remembered: bodies have hundreds. Which, nobody can
 /// tell.
@@ -103,11 +102,12 @@ impl Node {
         self.store.set_handed(&neighbour, &records)
     }
 
-    /// Asks for some of what the neighbour was handed, if there is anything to ask for.
+    /// The neighbour is to be handed something more: asks for some of what it was handed before, if
+    /// there is anything to ask for. A meeting at which nothing is handed over needs no proof.
     pub(super) fn challenge(&mut self, link: LinkId) -> Result<(), StoreError> {
-        let Some(session) = self.links.get(&link).filter(|s| s.custody.asked.is_none()) else {
-            return Ok(());
-        };
+        let is_due = |it: &&mut Session| it.custody.is_due && it.custody.asked.is_none();
+        let Some(session) = self.links.get_mut(&link).filter(is_due) else { return Ok(()) };
+        session.custody.is_due = false;
         let (Some(neighbour), Some(hash)) = (session.neighbour, session.noise.handshake_hash())
         else {
             return Ok(());

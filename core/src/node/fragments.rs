@@ -326,6 +326,7 @@ impl Node {
         is_pull: bool,
         numbers: &Numbers,
     ) -> Result<(), Fault> {
+        self.challenge(link)?;
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let mut lacking = Numbers::default();
         for number in numbers.iter() {

@@ -14,8 +14,8 @@ use crate::event::Event;
 use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
 use crate::link::frame::Passage;
-use crate::link::{LinkId, Session, Violation};
-use crate::routing::{self, Bringer, Copy, Tag};
+use crate::link::{LinkId, Violation};
+use crate::routing::{Bringer, Copy, Tag};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -82,6 +82,7 @@ impl Node {
         self.wanted.remove(&id.head());
         if let Some(session) = self.links.get_mut(&link) {
             session.wished.remove(&id.head());
+            session.note_passed(id.head());
         }
         if self.store.envelope(&id)?.is_some() {
             self.say_taken(link, &id);
@@ -175,7 +176,7 @@ impl Node {
                 // From outside it is foreign mail: who would not have carried that says nothing.
                 if is_public && !is_late && self.has_room(size_bytes) {
                     self.say_taken(link, &id);
-                    self.offer(&id, Some(link))?;
+                    self.offer(&id)?;
                 }
             }
             None if is_late => {}
@@ -370,7 +371,7 @@ impl Node {
                 self.offer_fragment((fragment.body, fragment.number), Some(link));
                 Ok(())
             }
-            None => self.offer(&id, Some(link)),
+            None => self.offer(&id),
         }
     }
 
@@ -416,36 +417,6 @@ impl Node {
             self.foreign_bytes += new.bytes.len() as u64;
         }
         self.store.insert_envelope(&new)
-    }
-
-    /// Tells every counted neighbour but the one it came from. To its recipient it goes at once.
-    pub(super) fn offer(
-        &mut self,
-        id: &EnvelopeId,
-        from: Option<LinkId>,
-    ) -> Result<(), StoreError> {
-        let is_other = |link: &LinkId, session: &Session| Some(*link) != from && session.is_live();
-        let mut others =
-            self.links.iter().filter(|(link, session)| is_other(link, session)).peekable();
-        // Most mail comes in while no other neighbour is there: the store need not be asked.
-        if others.peek().is_none() {
-            return Ok(());
-        }
-        let Some(envelope) = self.store.envelope(id)? else { return Ok(()) };
-        let others: Vec<LinkId> = others.map(|(link, _)| *link).collect();
-        for link in others {
-            let Some(session) = self.links.get(&link) else { continue };
-            let may_hand = self.may_hand(&envelope, session);
-            let is_direct = routing::is_direct(&envelope, session.contact);
-            let order = self.order(&envelope, session);
-            let Some(session) = self.links.get_mut(&link).filter(|_| may_hand) else { continue };
-            if is_direct {
-                session.push_transfer(order);
-            } else {
-                session.push_offer(id.head());
-            }
-        }
-        Ok(())
     }
 
     fn say_taken(&mut self, link: LinkId, id: &EnvelopeId) {

@@ -376,10 +376,10 @@ impl Node {
             .cards
             .iter()
             .filter(|(card, _)| card.sequence() >= self.marks_from && !card.has_expired(now.wall));
-        let mut marks: Vec<[u8; 8]> =
+        let mut marks: Vec<[u8; 4]> =
             usable.take(MAX_MARKS).map(|(card, _)| card.target().link_mark(&hash, role)).collect();
         // Neither how many cards there are nor how full the store is shall tell one node from another.
-        marks.resize_with(MAX_MARKS, || self.rng.next_u64().to_be_bytes());
+        marks.resize_with(MAX_MARKS, || self.rng.next_u32().to_be_bytes());
         session.push_control(&Frame::Hello(Hello {
             version: VERSION,
             accepts_foreign: self.config.max_carried_bytes > 0,
@@ -410,12 +410,13 @@ impl Node {
                 && hello.marks.contains(&contact.card.target().link_mark(&hash, their_role as u8))
         });
         session.hello = Some(hello);
+        session.custody.is_due = true;
         if let Some(contact) = marked {
             let pair = self.key.pair_key(&contact.identity);
             session.marked = Some(contact.id);
             session.push_control(&Frame::Proof { mac: link_proof(&pair, &hash, own_role) });
         }
-        Ok(self.challenge(link)?)
+        Ok(())
     }
 
     fn receive_proof(&mut self, link: LinkId, mac: &[u8; 32]) -> Result<(), Fault> {
@@ -428,11 +429,11 @@ impl Node {
         let expected = link_proof(&self.key.pair_key(&row.identity), &hash, their_role);
         // Another holder of the contact's card can show its mark, and no more.
         if bool::from(expected.ct_eq(mac)) && session.contact.replace(contact).is_none() {
+            session.custody.is_due = true;
             if let Some(key) = session.neighbour.replace(NeighbourId::Contact(contact)) {
                 self.recognise(&key, contact)?;
             }
             self.events.push_back(Event::NeighbourProven { link, contact });
-            self.challenge(link)?;
         }
         Ok(())
     }
@@ -446,6 +447,9 @@ impl Node {
             session.reconciler = None;
         }
         push_sync(session, step.replies);
+        if !step.push.is_empty() {
+            self.challenge(link)?;
+        }
         let mut bodies = Vec::new();
         for item in step.push {
             bodies.extend(self.queue_item(link, item)?);
@@ -475,6 +479,9 @@ impl Node {
     fn receive_offer(&mut self, link: LinkId, heads: &[u64]) -> Result<(), StoreError> {
         for &head in heads {
             if self.store.envelope_by_head(head)?.is_some() {
+                if let Some(session) = self.links.get_mut(&link) {
+                    session.note_known(head);
+                }
                 continue;
             }
             let now = self.clock.steady();
@@ -503,6 +510,8 @@ impl Node {
                 && let Some(session) = self.links.get_mut(&link)
             {
                 session.push_transfer(order);
+                self.challenge(link)?;
+                self.offer_more(&envelope);
             }
         }
         Ok(())

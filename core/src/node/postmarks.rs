@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::link::Violation;
 use crate::store::{Durability, OwnPostmark, PostmarkRow, SteadyMs, Store, StoreError, Verdict};
 use crate::time::{DAY_MS, Timestamp};
+use std::collections::BTreeMap;
 
 /// Own postmarks of a day: conversations share them out.
 const A_DAY: usize = 3;
@@ -30,6 +31,8 @@ const CHECKS: i64 = 10_000;
 const CHECK_MS: i64 = DAY_MS as i64 / CHECKS;
 /// Verdicts kept beyond those in use.
 const MAX_VERDICTS: u64 = 65_536;
+/// Postmarks of which is remembered what is charged to them.
+const MAX_CHARGED: usize = 4096;
 
 /// How many fragments of this length one postmark pays for.
 pub(super) fn paid_by_one(fragment_bytes: u64) -> u64 {
@@ -41,6 +44,9 @@ pub(super) struct Postmarks {
     own: Vec<OwnPostmark>,
     bench: Workbench,
     verdicts: u64,
+    /// Items and bytes that are charged to postmarks, at most: counting them anew for each item would
+    /// cost more than keeping it.
+    charged: BTreeMap<PostmarkRow, (u64, u64)>,
     /// When the verdicts are swept next.
     sweep_at: u64,
     /// Whether a bulletin waits for one.
@@ -80,6 +86,7 @@ impl Postmarks {
             own,
             bench,
             verdicts: store.verdict_count()?,
+            charged: BTreeMap::new(),
             sweep_at: MAX_VERDICTS,
             needs_unused: false,
             lacks_room: false,
@@ -354,6 +361,7 @@ impl Node {
         if self.postmarks.verdicts >= self.postmarks.sweep_at {
             // In one sweep, so that a flood does not pay for each.
             self.postmarks.verdicts -= self.store.forget_verdicts(MAX_VERDICTS / 16)?;
+            self.postmarks.charged.clear();
             let next = self.postmarks.verdicts + MAX_VERDICTS / 16;
             self.postmarks.sweep_at = next.max(MAX_VERDICTS);
         }
@@ -371,11 +379,29 @@ impl Node {
         Ok(Charge { row: verdict.row, shares: UNDATED_SHARES })
     }
 
-    /// Whether one more item of `size_bytes` may be charged: zero bytes for a tombstone.
-    pub(super) fn may_charge(&self, charge: Charge, size_bytes: u64) -> Result<bool, StoreError> {
-        let (items, bytes) = self.store.charged(charge.row)?;
-        let Charge { shares, .. } = charge;
-        Ok(items < MAX_ITEMS * shares && bytes + size_bytes <= MAX_BYTES * shares)
+    /// Whether one more item of `size_bytes` may be charged, which then counts as charged: zero bytes for
+    /// a tombstone.
+    pub(super) fn may_charge(
+        &mut self,
+        charge: Charge,
+        size_bytes: u64,
+    ) -> Result<bool, StoreError> {
+        let Charge { row, shares } = charge;
+        let fits = |(items, bytes): (u64, u64)| {
+            items < MAX_ITEMS * shares && bytes + size_bytes <= MAX_BYTES * shares
+        };
+        let (items, bytes) = match self.postmarks.charged.get(&row) {
+            Some(most) if fits(*most) => *most,
+            // Some of it may be gone meanwhile.
+            _ => self.store.charged(row)?,
+        };
+        if self.postmarks.charged.len() >= MAX_CHARGED {
+            self.postmarks.charged.clear();
+        }
+        let may = fits((items, bytes));
+        let after = if may { (items + 1, bytes + size_bytes) } else { (items, bytes) };
+        self.postmarks.charged.insert(row, after);
+        Ok(may)
     }
 }
 

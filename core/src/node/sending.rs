@@ -169,7 +169,7 @@ impl Node {
         let born = now.steady - sealed.age_ms as i64;
         let row = self.keep(&envelope, sealed.id, Standing::Own, born, Origin::own(message))?;
         self.store.insert_own_ack(row, &AckProof::new(&envelope, &sealed.ack))?;
-        self.offer(&sealed.id, None)
+        self.offer(&sealed.id)
     }
 
     /// Notes that the user has seen a received message, and tells its writer if read receipts are
@@ -210,6 +210,11 @@ impl Node {
             let (contact, known) = (session.contact, session.neighbour);
             let handed = self.store.envelope_at(row)?.filter(|handed| handed.id.head() == *head);
             let Some(handed) = handed else { continue };
+            if handed.fragment.is_none()
+                && let Some(session) = self.links.get_mut(&link)
+            {
+                session.note_passed(*head);
+            }
             self.judge_silence(link, *head)?;
             if self.pass_custody(&handed)? {
                 continue;

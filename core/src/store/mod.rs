@@ -154,6 +154,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/010_custody.sql"),
     include_str!("migrations/011_tags.sql"),
     include_str!("migrations/012_ack_ages.sql"),
+    include_str!("migrations/013_scans.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

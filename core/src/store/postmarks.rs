@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row};
 use zeroize::Zeroizing;
 
 /// A checked postmark's place in the table, as long as it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PostmarkRow(pub(crate) i64);
 
 /// What a check has found, once and for all.

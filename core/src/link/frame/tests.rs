@@ -31,7 +31,7 @@ fn hello() -> impl Strategy<Value = Hello> {
         any::<bool>(),
         0..=VARINT_MAX,
         0..=BATTERY_MAX,
-        vec(any::<[u8; 8]>(), 0..=MAX_MARKS),
+        vec(any::<[u8; 4]>(), 0..=MAX_MARKS),
     )
         .prop_map(|(version, accepts_foreign, free_kib, battery, marks)| Hello {
             version,

@@ -22,6 +22,10 @@ impl Scene {
         self.node.commit().unwrap();
         self.connect();
         self.say(&hello());
+        // Something else is to be handed over.
+        self.node.store.require(Durability::Process).unwrap();
+        self.node.challenge(LINK).unwrap();
+        self.node.commit().unwrap();
         self.heard().into_iter().find_map(|payload| match Frame::decode(&payload) {
             Ok(Frame::Challenge(challenge)) => Some(challenge),
             _ => None,
