@@ -39,6 +39,17 @@ struct Scene {
     reader: Option<Node>,
 }
 
+/// The frames in a message, each encoded.
+fn frames(mut message: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while !message.is_empty() {
+        let (_, following) = Frame::decode_first(message).unwrap();
+        frames.push(message[..message.len() - following.len()].to_vec());
+        message = following;
+    }
+    frames
+}
+
 impl Scene {
     /// After the handshake, which the node answered.
     fn new() -> Self {
@@ -111,6 +122,12 @@ impl Scene {
 
     fn sent(&mut self) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| self.node.poll_transmit(self.now, LINK).unwrap()).collect()
+    }
+
+    /// All frames that the node has ready.
+    fn heard(&mut self) -> Vec<Vec<u8>> {
+        let sent = self.sent();
+        sent.iter().flat_map(|message| frames(&self.mallory.read(message).unwrap())).collect()
     }
 
     fn pass(&mut self, ms: u64) {

@@ -32,21 +32,6 @@ impl Scene {
         })
     }
 
-    /// What the node has sent, decrypted.
-    pub(super) fn heard(&mut self) -> Vec<Vec<u8>> {
-        let mut frames = Vec::new();
-        for message in self.sent() {
-            let message = self.mallory.read(&message).unwrap();
-            let mut rest = &*message;
-            while !rest.is_empty() {
-                let (_, following) = Frame::decode_first(rest).unwrap();
-                frames.push(rest[..rest.len() - following.len()].to_vec());
-                rest = following;
-            }
-        }
-        frames
-    }
-
     /// Own letters that Mallory has taken on this link.
     fn hand_over(&mut self, letters: usize) {
         for number in 0..letters {
