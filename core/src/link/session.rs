@@ -144,6 +144,15 @@ impl Offered {
     }
 }
 
+/// What goes out next.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// A handshake message, as it leaves.
+    Handshake(Vec<u8>),
+    /// A frame, before its encryption.
+    Frame(Vec<u8>),
+}
+
 /// An envelope on its way out, cut into frames as the link takes them.
 struct Transfer {
     bytes: Vec<u8>,
@@ -326,9 +335,9 @@ impl Session {
 
     /// The next frame that is no envelope: handshake, control, acknowledgements, receipts, wishes,
     /// offers.
-    pub(crate) fn poll_small(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn poll_small(&mut self) -> Option<Outgoing> {
         if let Some(message) = self.outbox.handshake.pop_front() {
-            return Some(message);
+            return Some(Outgoing::Handshake(message));
         }
         if !self.noise.is_established() {
             return None;
@@ -337,11 +346,11 @@ impl Session {
             Some(payload) => payload,
             None => self.pop_list()?,
         };
-        self.encrypt(&payload)
+        Some(Outgoing::Frame(payload))
     }
 
     /// The next piece of the envelope under way.
-    pub(crate) fn poll_transfer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn poll_transfer(&mut self) -> Option<Outgoing> {
         let max_payload_bytes = self.max_payload_bytes();
         let transfer = self.outbox.current.as_mut()?;
         let mut payload = Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + 16);
@@ -353,7 +362,7 @@ impl Session {
         if next == transfer.bytes.len() {
             self.outbox.current = None;
         }
-        self.encrypt(&payload)
+        Some(Outgoing::Frame(payload))
     }
 
     /// What has gone out since this was last asked.
@@ -361,10 +370,15 @@ impl Session {
         std::mem::take(&mut self.traffic)
     }
 
-    fn encrypt(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+    /// What was polled, as the link carries it: in the order of the polls.
+    pub(crate) fn seal(&mut self, outgoing: Outgoing) -> Option<Vec<u8>> {
+        let payload = match outgoing {
+            Outgoing::Handshake(message) => return Some(message),
+            Outgoing::Frame(payload) => payload,
+        };
         // Only a session that has failed refuses; it is closed already.
-        let frame = self.noise.write(payload).ok()?;
-        self.traffic.add(payload, frame.len() as u64);
+        let frame = self.noise.write(&payload).ok()?;
+        self.traffic.add(&payload, frame.len() as u64);
         Some(frame)
     }
 
