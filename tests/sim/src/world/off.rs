@@ -81,7 +81,9 @@ impl World {
         let message = &self.scenario.messages[number];
         let pair = [message.from, message.to];
         let letter = fleet::write(&mut self.people, message, number, self.now)?;
-        if !message.is_flood {
+        let is_flood = message.is_flood;
+        self.note_letters(pair[0], number)?;
+        if !is_flood {
             self.chronicle.note_writing(self.now, number, pair, letter);
         }
         self.figures.crypto_operations.sealed += 1;
