@@ -6,6 +6,7 @@
 mod common;
 
 use common::{run, scenario};
+use footpost_core::Router;
 use footpost_sim::{Attempts, Figures, LieFigures, Scenario, Settings};
 use std::fmt::Write as _;
 
@@ -15,9 +16,9 @@ const SHARE: f64 = 0.3;
 /// Twenty people meet each other now and then, for five hours, and write letters and longer things.
 fn town() -> Scenario {
     let (mut contacts, mut messages) = (String::new(), String::new());
-    for n in 0..360_u32 {
+    for n in 0..130_u32 {
         let (a, b) = (n * 7 % 20, (n * 7 + 1 + n % 19) % 20);
-        writeln!(contacts, "{} {} {a} {b}", n * 50, n * 50 + 5 + n % 10).unwrap();
+        writeln!(contacts, "{} {} {a} {b}", n * 135, n * 135 + 5 + n % 10).unwrap();
     }
     for n in 0..80_u32 {
         let size = 500 + n * 613 % 20_000;
@@ -37,7 +38,6 @@ fn lied_to(settings: &Settings) -> (Figures, LieFigures) {
     );
     let without = run(&town(), &Settings { nodes_out: SHARE, ..Settings::default() });
     assert_eq!((without.created, without.lies, without.falsified), (figures.created, None, 0));
-    println!("{} {} {figures:?}", figures.delivered, without.delivered);
     assert!(figures.delivered * 100 >= without.delivered * 85, "{figures:?}\n{without:?}");
     (figures, lies)
 }
@@ -51,8 +51,8 @@ fn nobody_reads_a_forgery() {
     let (figures, lies) = lied_to(&Settings { nodes_forge: SHARE, ..Settings::default() });
     let Attempts { tried, refused } = lies.forgeries;
     // What is paid for is carried, like anybody's mail.
-    assert!(refused > 50 && refused < tried && lies.replays.refused > 10, "{lies:?}");
-    assert!(figures.violations > 50, "{figures:?}");
+    assert!(refused > 20 && refused < tried && lies.replays.refused > 5, "{lies:?}");
+    assert!(figures.violations > 20, "{figures:?}");
 }
 
 #[test]
@@ -70,6 +70,25 @@ fn false_ages_stop_little_mail() {
 }
 
 #[test]
+fn the_calendar_bounds_what_a_false_age_costs() {
+    // Of those between writer and reader the first lies: that mail of three days ends in two minutes.
+    let (hour, mut messages) = (3600, String::new());
+    (0..10).for_each(|n| writeln!(messages, "0 C M{n} 0 3 1000").unwrap());
+    let chain = scenario(&format!("9 99 0 1\n200 299 1 2\n{hour} {} 2 3\n", hour + 99), &messages);
+    let settings = Settings {
+        nodes_lie_age: 0.25,
+        // It heeds no generations, about which they lie too.
+        router: Router::Epidemic,
+        lifetime_s: 3 * 24 * hour,
+        seed: 6,
+        ..Settings::default()
+    };
+    let figures = run(&chain, &settings);
+    let Attempts { tried, refused } = figures.lies.unwrap().ages;
+    assert_eq!((tried, refused, figures.delivered), (10, 0, 10));
+}
+
+#[test]
 fn all_of_them_at_once_do_no_more() {
     let each = SHARE / 4.0;
     let (_, lies) = lied_to(&Settings {
@@ -80,5 +99,5 @@ fn all_of_them_at_once_do_no_more() {
         ..Settings::default()
     });
     let tried = [lies.forgeries, lies.acks, lies.ages].map(|attempts| attempts.tried);
-    assert!(tried.iter().all(|tried| *tried > 20), "{lies:?}");
+    assert!(tried.iter().all(|tried| *tried > 10), "{lies:?}");
 }

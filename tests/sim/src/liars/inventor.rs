@@ -2,7 +2,7 @@
 
 use super::frames::{self, HELLO, HoldingFrame};
 use super::{Liar, Lie};
-use footpost_core::{Ack, AckProof, Commitment, Envelope};
+use footpost_core::{Ack, AckProof, Envelope};
 
 /// So many fragments of each body are acknowledged.
 const FRAGMENTS: u32 = 64;
@@ -47,15 +47,15 @@ impl Liar {
         let loot = self.any_loot()?;
         let envelope = Envelope::parse(&loot).ok()?;
         let place = self.below(self.known.len() + 1);
-        // Half of it tells: a body's fragments commit to one secret by their first half.
-        let half = |of: Commitment| of.0.first_chunk::<16>().copied();
-        let is_true = |r: &&[u8; 32]| half(Ack(**r).commitment()) == half(envelope.commitment());
-        let of_another = self.known.get(place).filter(|r| !is_true(r));
-        let r = of_another.copied().unwrap_or_else(|| self.random());
+        let of_another =
+            self.known.get(place).filter(|r| Ack(**r).commitment() != envelope.commitment());
+        let mut r = of_another.copied().unwrap_or_else(|| self.random());
         let AckProof(proof) = AckProof::new(&envelope, &Ack(r));
         if self.below(2) == 0 {
             return Some(frames::acks(&[], &[proof]));
         }
+        // What is true of a body is true whatever stands beside it.
+        r[0] ^= 1;
         let (stub, signature) = (proof.get(..STUB_BYTES)?, proof.get(STUB_BYTES + 32..)?);
         Some(frames::release([&r, envelope.commitment().0.get(16..)?, stub, signature]))
     }
