@@ -43,10 +43,12 @@ impl<'a> EnvelopeFrame<'a> {
     }
 
     pub(super) fn parse(frame: &'a [u8]) -> Option<Self> {
-        let (&[kind, a, b, c, d, generation, e, f, g, h], rest) = frame.split_first_chunk()?;
+        let (age_s, rest) = frame.strip_prefix(&[ENVELOPE])?.split_first_chunk()?;
+        let (&generation, rest) = rest.split_first()?;
+        let (total_bytes, rest) = rest.split_first_chunk()?;
         let (_, first) = varint(rest)?;
-        let [age_s, total_bytes] = [[a, b, c, d], [e, f, g, h]].map(u32::from_be_bytes);
-        (kind == ENVELOPE).then_some(Self { age_s, generation, total_bytes, first })
+        let [age_s, total_bytes] = [age_s, total_bytes].map(|bytes| u32::from_be_bytes(*bytes));
+        Some(Self { age_s, generation, total_bytes, first })
     }
 
     pub(super) fn is_whole(&self) -> bool {
