@@ -367,7 +367,8 @@ impl Person {
         self.latest_hops = hops_of(&id) + 1;
         self.hops.insert(id, self.latest_hops);
         if self.hops.len() > SPARE_HOPS + 2 * stats.foreign_envelopes as usize {
-            let kept = self.on_board()?;
+            let kept = self.node.carried(u32::MAX)?;
+            let kept: BTreeSet<EnvelopeId> = kept.iter().map(|envelope| envelope.id).collect();
             self.hops.retain(|id, _| kept.contains(id));
         }
         Ok(Some(id))
@@ -407,11 +408,6 @@ impl Person {
     pub(crate) fn own_envelopes(&self) -> Result<Vec<(EnvelopeId, bool)>, StoreError> {
         let own = self.node.carried(u32::MAX)?.into_iter().filter(|envelope| envelope.is_own);
         Ok(own.map(|envelope| (envelope.id, envelope.kind == Kind::Fragment)).collect())
-    }
-
-    /// All envelopes on board.
-    pub(crate) fn on_board(&self) -> Result<BTreeSet<EnvelopeId>, StoreError> {
-        Ok(self.node.carried(u32::MAX)?.into_iter().map(|envelope| envelope.id).collect())
     }
 
     /// When the node wants to be woken, by the scenario's time.

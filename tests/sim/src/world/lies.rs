@@ -5,7 +5,8 @@ use crate::air::Purpose;
 use crate::fleet;
 use crate::liars::Lie;
 use crate::report::Attempts;
-use footpost_core::{EnvelopeId, LinkId, Message, StoreError};
+use footpost_core::{EnvelopeId, LinkId, Message, Stats, StoreError, Turnover};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What only somebody knows who sees all.
@@ -17,6 +18,15 @@ pub(super) struct Truth {
     letters: BTreeMap<EnvelopeId, (usize, bool)>,
     /// Fragments that their readers have.
     arrived: BTreeSet<EnvelopeId>,
+    boards: BTreeMap<usize, Board>,
+}
+
+/// Which of these envelopes a phone had on board when it was last looked at, and what has come since; but
+/// for the fragments that were sealed there.
+#[derive(Default)]
+struct Board {
+    ids: BTreeSet<EnvelopeId>,
+    losses: [u64; 5],
 }
 
 /// An honest phone, before a frame that may lie.
@@ -25,7 +35,7 @@ pub(super) struct Before {
     taken: u64,
     acknowledged: u64,
     tombstones: u64,
-    on_board: BTreeSet<EnvelopeId>,
+    is_ack: bool,
 }
 
 impl World {
@@ -55,25 +65,31 @@ impl World {
 
     /// Somebody has written: what their phone has on board since belongs to the message.
     pub(super) fn note_letters(&mut self, person: usize, number: usize) -> Result<(), StoreError> {
-        if self.figures.lies.is_some() {
-            for (id, is_fragment) in self.people[person].own_envelopes()? {
-                self.truth.letters.entry(id).or_insert((number, is_fragment));
+        if self.figures.lies.is_none() {
+            return Ok(());
+        }
+        for (id, is_fragment) in self.people[person].own_envelopes()? {
+            if let Entry::Vacant(free) = self.truth.letters.entry(id) {
+                free.insert((number, is_fragment));
+                if !is_fragment {
+                    self.truth.boards.entry(person).or_default().ids.insert(id);
+                }
             }
         }
         Ok(())
     }
 
     pub(super) fn note_arrival(&mut self, person: usize, id: EnvelopeId) {
-        let letter = self.truth.letters.get(&id);
-        let sent = letter.and_then(|(number, _)| self.scenario.messages.get(*number));
-        if sent.is_some_and(|sent| sent.to == person) {
+        let Some((number, _)) = self.truth.letters.get(&id) else { return };
+        self.truth.boards.entry(person).or_default().ids.insert(id);
+        if self.scenario.messages.get(*number).is_some_and(|sent| sent.to == person) {
             self.truth.arrived.insert(id);
         }
     }
 
     /// Looks at an honest phone that is about to be lied to, or to hear what may come of a lie.
     pub(super) fn look_at(
-        &self,
+        &mut self,
         person: usize,
         purpose: Purpose,
         lie: Option<Lie>,
@@ -84,20 +100,45 @@ impl World {
             return Ok(None);
         }
         let stats = honest.node.stats();
+        if is_ack {
+            self.take_gone(person)?;
+        }
         Ok(Some(Before {
             lie,
             taken: stats.turnover.taken,
             acknowledged: stats.turnover.acknowledged,
             tombstones: stats.tombstones,
-            on_board: if is_ack { honest.on_board()? } else { BTreeSet::new() },
+            is_ack,
         }))
+    }
+
+    /// Which envelopes a phone has no more since this was last asked.
+    fn take_gone(&mut self, person: usize) -> Result<Vec<EnvelopeId>, StoreError> {
+        let Some(board) = self.truth.boards.get_mut(&person) else { return Ok(Vec::new()) };
+        let node = &mut self.people[person].node;
+        let losses = losses(&node.stats());
+        let mut gone = Vec::new();
+        if std::mem::replace(&mut board.losses, losses) == losses {
+            return Ok(gone);
+        }
+        for id in &board.ids {
+            if node.envelope(id)?.is_none() {
+                gone.push(*id);
+            }
+        }
+        for id in &gone {
+            board.ids.remove(id);
+        }
+        Ok(gone)
     }
 
     /// What has become of it.
     pub(super) fn judge(&mut self, person: usize, before: &Before) -> Result<(), StoreError> {
+        let stats = self.people[person].node.stats();
+        let gone = if before.is_ack { self.take_gone(person)? } else { Vec::new() };
+        let wrong = gone.iter().filter(|id| !self.truth.may_go(id)).count();
         let Some(lies) = &mut self.figures.lies else { return Ok(()) };
-        let honest = &self.people[person];
-        let stats = honest.node.stats();
+        lies.wrongly_deleted += wrong as u64;
         if let Some(lie) = before.lie {
             let Attempts { tried, refused } = match lie {
                 Lie::Forgery => &mut lies.forgeries,
@@ -111,12 +152,6 @@ impl World {
                 && stats.tombstones == before.tombstones;
             *refused += u64::from(is_refused);
         }
-        if !before.on_board.is_empty() {
-            let left = honest.on_board()?;
-            let gone = before.on_board.difference(&left);
-            let wrong = gone.filter(|id| !self.truth.may_go(id)).count();
-            lies.wrongly_deleted += wrong as u64;
-        }
         Ok(())
     }
 
@@ -128,6 +163,12 @@ impl World {
             lies.wrongly_blamed += u64::from(contact.pair.iter().all(is_honest));
         }
     }
+}
+
+/// Nothing leaves a phone but one of these counts it.
+fn losses(Stats { turnover, tombstones, .. }: &Stats) -> [u64; 5] {
+    let Turnover { acknowledged, evicted, handed_over, expired, .. } = *turnover;
+    [acknowledged, evicted, handed_over, expired, *tombstones]
 }
 
 impl Truth {

@@ -81,10 +81,9 @@ impl World {
         let message = &self.scenario.messages[number];
         let pair = [message.from, message.to];
         let letter = fleet::write(&mut self.people, message, number, self.now)?;
-        let is_flood = message.is_flood;
-        self.note_letters(pair[0], number)?;
-        if !is_flood {
+        if !message.is_flood {
             self.chronicle.note_writing(self.now, number, pair, letter);
+            self.note_letters(pair[0], number)?;
         }
         self.figures.crypto_operations.sealed += 1;
         self.settle(pair)
