@@ -121,7 +121,7 @@ pub(crate) enum Command {
     /// Replay contacts and messages on the real engine, from files or of a world made up, and count what
     /// arrives
     #[command(
-        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nWorlds: homes and offices; shelters, rescue teams and vehicles on rounds; a festival; hamlets\nand a bus; flats, offices and trams. In them, batteries run down, and are charged at night.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, crypto_operations, off_share, battery_empty_nodes, bulletins (published,\n      reachable, reached, reached_share), setup_time_s, wall_time_s,\n      peak_memory_bytes, seed, settings; latencies in seconds"
+        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nWorlds: homes and offices; shelters, rescue teams and vehicles on rounds; a festival; hamlets\nand a bus; flats, offices and trams. In them, batteries run down, and are charged at night.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, falsified, crypto_operations, off_share, battery_empty_nodes, bulletins (published,\n      reachable, reached, reached_share), lies (forgeries, replays, acks and ages, each tried\n      and refused; wrongly_deleted, wrongly_blamed), setup_time_s, wall_time_s,\n      peak_memory_bytes, seed, settings; latencies in seconds"
     )]
     Sim(Sim),
 }
@@ -509,6 +509,18 @@ pub(crate) struct Sim {
     /// other messages from or to them are left out
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
     pub(crate) nodes_flood: f64,
+    /// The share of people who pass nothing on unaltered: forged, swapped, in others' names, or from
+    /// the past; messages from or to them are left out
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_forge: f64,
+    /// The share of people who acknowledge what they have no acknowledgement of; messages from or to
+    /// them are left out
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_invent_acks: f64,
+    /// The share of people who say that old mail is new and new mail nearly over; messages from or to
+    /// them are left out
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
+    pub(crate) nodes_lie_age: f64,
     /// The share of time for which a phone is off, an hour at a time in the mean
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = footpost_sim::parse_fraction)]
     pub(crate) nodes_off: f64,

@@ -222,6 +222,9 @@ fn a_simulation_names_what_is_wrong_and_where() {
         ("--ttl", "300"),
         ("--ttl", "31d"),
         ("--nodes-drop", "30%"),
+        ("--nodes-forge", "1.5"),
+        ("--nodes-invent-acks", "all"),
+        ("--nodes-lie-age", "-1"),
         ("--router", "pigeon"),
     ] {
         let output = sim(&[option, value]);

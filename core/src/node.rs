@@ -1,6 +1,8 @@
 //! The node: the one place where links, mail, people and time come together.
 
 mod acks;
+#[cfg(feature = "adversary")]
+mod adversary;
 mod attachments;
 mod backup;
 mod bulletins;

@@ -6,7 +6,9 @@ use crate::{
     output::{Output, bytes, duration, spinner, table},
 };
 use footpost_core::TagMode;
-use footpost_sim::{BulletinFigures, Report, Scenario, Settings, World, replay, write_page};
+use footpost_sim::{
+    Attempts, BulletinFigures, LieFigures, Report, Scenario, Settings, World, replay, write_page,
+};
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +38,9 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
         nodes_drop: args.nodes_drop,
         nodes_out: args.nodes_out,
         nodes_flood: args.nodes_flood,
+        nodes_forge: args.nodes_forge,
+        nodes_invent_acks: args.nodes_invent_acks,
+        nodes_lie_age: args.nodes_lie_age,
         nodes_off: args.nodes_off,
         clock_error_s: args.clock_error,
         ack_delay_s: args.ack_delay,
@@ -116,6 +121,18 @@ fn shown(report: &Report) -> String {
         let empty = figures.battery_empty_nodes.unwrap_or_default();
         let off = format!("{:.1} % of the time; {empty} were empty", 100.0 * figures.off_share);
         rows.push(row("Phones off", off));
+    }
+    rows.push(row("Falsified", figures.falsified.to_string()));
+    if let Some(lies) = figures.lies {
+        let LieFigures { forgeries, replays, acks, ages, wrongly_deleted, wrongly_blamed } = lies;
+        let of = |Attempts { tried, refused }| format!("{tried} ({refused} refused)");
+        let [forgeries, replays, acks, ages] = [forgeries, replays, acks, ages].map(of);
+        let tried = format!(
+            "{forgeries} forgeries, {replays} replays, {acks} invented acks, {ages} false ages"
+        );
+        rows.push(row("Lies", tried));
+        rows.push(row("Wrongly deleted", format!("{wrongly_deleted} copies")));
+        rows.push(row("Wrongly blamed", format!("{wrongly_blamed} links")));
     }
     if let Some(bulletins) = figures.bulletins {
         let BulletinFigures { published, reachable, reached, reached_share } = bulletins;

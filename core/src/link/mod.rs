@@ -11,8 +11,8 @@ mod session;
 #[cfg(test)]
 pub(crate) use noise::Noise;
 pub(crate) use noise::public_key;
-pub(crate) use session::Session;
 pub use session::Traffic;
+pub(crate) use session::{Outgoing, Session};
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};

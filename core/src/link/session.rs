@@ -126,6 +126,15 @@ struct Outbox {
     current: Option<Transfer>,
 }
 
+/// What goes out next.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// A handshake message, as it leaves.
+    Handshake(Vec<u8>),
+    /// Frames that leave as one message, before its encryption.
+    Frames(Vec<u8>),
+}
+
 /// An envelope on its way out, cut into frames as the link takes them.
 struct Transfer {
     bytes: Vec<u8>,
@@ -328,9 +337,9 @@ impl Session {
 
     /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,
     /// acknowledgements, receipts, wishes, offers. A busy radio's turns are dearer than bytes.
-    pub(crate) fn poll_small(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn poll_small(&mut self) -> Option<Outgoing> {
         if let Some(message) = self.outbox.handshake.pop_front() {
-            return Some(message);
+            return Some(Outgoing::Handshake(message));
         }
         if !self.noise.is_established() {
             return None;
@@ -340,7 +349,7 @@ impl Session {
             self.traffic.add(&frame, frame.len() as u64);
             message.extend(frame);
         }
-        if message.is_empty() { None } else { self.encrypt(&message) }
+        (!message.is_empty()).then_some(Outgoing::Frames(message))
     }
 
     /// The next small frame, if it has room.
@@ -352,7 +361,7 @@ impl Session {
     }
 
     /// The next piece of the envelope under way.
-    pub(crate) fn poll_transfer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn poll_transfer(&mut self) -> Option<Outgoing> {
         let max_payload_bytes = self.max_payload_bytes();
         let transfer = self.outbox.current.as_mut()?;
         let mut payload = Vec::with_capacity(transfer.bytes.len().min(max_payload_bytes) + 16);
@@ -365,7 +374,7 @@ impl Session {
         if next == transfer.bytes.len() {
             self.outbox.current = None;
         }
-        self.encrypt(&payload)
+        Some(Outgoing::Frames(payload))
     }
 
     /// What has gone out since this was last asked.
@@ -373,10 +382,15 @@ impl Session {
         std::mem::take(&mut self.traffic)
     }
 
-    fn encrypt(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+    /// What was polled, as the link carries it: in the order of the polls.
+    pub(crate) fn seal(&mut self, outgoing: Outgoing) -> Option<Vec<u8>> {
+        let message = match outgoing {
+            Outgoing::Handshake(message) => return Some(message),
+            Outgoing::Frames(message) => message,
+        };
         // Only a session that has failed refuses; it is closed already.
-        let encrypted = self.noise.write(message).ok()?;
-        self.traffic.add(message, (encrypted.len() - message.len()) as u64);
+        let encrypted = self.noise.write(&message).ok()?;
+        self.traffic.add(&message, (encrypted.len() - message.len()) as u64);
         Some(encrypted)
     }
 

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use crate::envelope::{AckProof, BodyKey, EnvelopeId};
 use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, Passage, VERSION};
-use crate::link::{CloseReason, LinkId, LinkInfo, Role, Session, Violation, public_key};
+use crate::link::{CloseReason, LinkId, LinkInfo, Outgoing, Role, Session, Violation, public_key};
 use crate::routing::NeighbourId;
 use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
@@ -99,22 +99,8 @@ impl Node {
         now: Timestamp,
         link: LinkId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let small = self.poll_small(now, link)?;
-        if small.is_some() || self.store.is_open() {
-            return Ok(small);
-        }
-        let now = self.clock.advance(now);
-        let live = |session: &&mut Session| session.closed.is_none();
-        while let Some(next) =
-            self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
-        {
-            self.begin_transfer(now, link, next.row())?;
-        }
-        let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
-        // What is gone before its turn has left word.
-        let frame = session.poll_transfer().or_else(|| session.poll_small());
-        self.sent.merge(session.take_traffic());
-        Ok(frame)
+        let next = self.next_frame(now, link)?;
+        Ok(self.seal_frame(link, next))
     }
 
     /// The next frame for `link` that brings no envelope: all that a node sends which takes mail and
@@ -127,21 +113,51 @@ impl Node {
         now: Timestamp,
         link: LinkId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        let next = self.next_small(now, link)?;
+        Ok(self.seal_frame(link, next))
+    }
+
+    pub(super) fn next_frame(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+    ) -> Result<Option<Outgoing>, StoreError> {
+        let small = self.next_small(now, link)?;
+        if small.is_some() || self.store.is_open() {
+            return Ok(small);
+        }
+        let now = self.clock.advance(now);
+        let live = |session: &&mut Session| session.closed.is_none();
+        while let Some(next) =
+            self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
+        {
+            self.begin_transfer(now, link, next.row())?;
+        }
+        let Some(session) = self.links.get_mut(&link).filter(live) else { return Ok(None) };
+        // What is gone before its turn has left word.
+        Ok(session.poll_transfer().or_else(|| session.poll_small()))
+    }
+
+    fn next_small(&mut self, now: Timestamp, link: LinkId) -> Result<Option<Outgoing>, StoreError> {
         if self.store.is_open() {
             return Ok(None);
         }
         let now = self.clock.advance(now);
-        let Some(mut session) = self.links.get_mut(&link) else { return Ok(None) };
+        let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
-        let mut frame = session.poll_small();
-        if frame.is_none() && session.is_idle() {
-            self.announce_news(now, link);
-            let Some(fed) = self.links.get_mut(&link) else { return Ok(None) };
-            session = fed;
-            frame = session.poll_small();
+        let next = session.poll_small();
+        if next.is_some() || !session.is_idle() {
+            return Ok(next);
         }
+        self.announce_news(now, link);
+        Ok(self.links.get_mut(&link).and_then(Session::poll_small))
+    }
+
+    pub(super) fn seal_frame(&mut self, link: LinkId, next: Option<Outgoing>) -> Option<Vec<u8>> {
+        let session = self.links.get_mut(&link)?;
+        let frame = next.and_then(|next| session.seal(next));
         self.sent.merge(session.take_traffic());
-        Ok(frame)
+        frame
     }
 
     /// The envelope's turn has come, if it is still there.

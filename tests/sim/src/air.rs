@@ -3,6 +3,7 @@
 //! A radio is half duplex and does one thing at a time, across all its links. Of the ways that could
 //! be used next, the one that was idle longest goes first: fair to links and directions alike.
 
+use crate::liars::Lie;
 use crate::schedule::Nanos;
 use footpost_core::LinkId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +30,15 @@ pub(crate) struct Link {
 pub(crate) struct Flight {
     pub(crate) from: usize,
     pub(crate) to: usize,
+    pub(crate) parcel: Parcel,
+}
+
+/// A frame, and what the simulator knows of it.
+pub(crate) struct Parcel {
     pub(crate) frame: Vec<u8>,
     pub(crate) purpose: Purpose,
+    /// What is false about it.
+    pub(crate) lie: Option<Lie>,
 }
 
 /// What a frame is for.
@@ -152,13 +160,14 @@ impl Air {
     }
 
     /// Begins a transfer; how long it takes.
-    pub(crate) fn launch(&mut self, way: Way, frame: Vec<u8>, purpose: Purpose) -> Nanos {
-        let lasts = (frame.len() as u128 * 1_000_000_000).div_ceil(self.rate_bytes_per_s.into());
+    pub(crate) fn launch(&mut self, way: Way, parcel: Parcel) -> Nanos {
+        let lasts =
+            (parcel.frame.len() as u128 * 1_000_000_000).div_ceil(self.rate_bytes_per_s.into());
         if let Some(link) = self.links.get_mut(&way.link) {
             self.turn += 1;
             link.turns[way.end] = self.turn;
             let [from, to] = [way.end, 1 - way.end].map(|end| link.pair[end]);
-            link.flight = Some(Flight { from, to, frame, purpose });
+            link.flight = Some(Flight { from, to, parcel });
             self.is_busy[from] = true;
             self.is_busy[to] = true;
         }
@@ -181,7 +190,8 @@ mod tests {
     /// Sends a frame of so many bytes on the first waiting way of these people.
     fn send(air: &mut Air, people: &[usize], bytes: usize) -> Option<(LinkId, Nanos)> {
         let way = *air.waiting(people).iter().find(|way| air.sender(**way).is_some())?;
-        Some((way.link, air.launch(way, vec![0; bytes], Purpose::Other)))
+        let parcel = Parcel { frame: vec![0; bytes], purpose: Purpose::Other, lie: None };
+        Some((way.link, air.launch(way, parcel)))
     }
 
     #[test]
@@ -196,7 +206,7 @@ mod tests {
         assert_eq!(send(&mut air, &[0, 1, 2, 3], 1), Some((apart, 1_000_000)));
         assert_eq!(send(&mut air, &[0, 1, 2, 3], 1), None);
         let landed = air.land(first).unwrap();
-        assert_eq!((landed.from, landed.to, landed.frame.len()), (0, 1, 500));
+        assert_eq!((landed.from, landed.to, landed.parcel.frame.len()), (0, 1, 500));
         // Whom a lost frame was for is free again.
         assert!(air.disconnect(apart).unwrap().1);
         assert!(air.land(apart).is_none());

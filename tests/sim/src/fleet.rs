@@ -1,14 +1,15 @@
 //! The people: a real node each, and what the simulator notes about it from outside.
 
-use crate::air::Purpose;
+use crate::air::{Parcel, Purpose};
+use crate::liars::{Liar, Names, Nature};
 use crate::scenario::{Message, Scenario};
 use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
 use crate::world::{FOLLOWED, SimError};
 use footpost_core::{
     Body, BulletinDraft, BulletinId, BulletinKind, Config, ContactId, EnvelopeId, EnvelopePool,
-    LinkId, MAX_ENVELOPE_BYTES, Node, Priority, PublishError, SendError, StoreError, StorePath,
-    Timestamp, Traffic, Work,
+    Kind, LinkId, LinkInfo, MAX_ENVELOPE_BYTES, Node, Priority, PublishError, SendError,
+    StoreError, StorePath, Timestamp, Traffic, Work,
 };
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
@@ -29,6 +30,8 @@ const CONTENT_TYPE: &str = "message/";
 const MAX_BODY_BYTES: u32 = MAX_ENVELOPE_BYTES as u32 - 4096;
 /// No envelope is smaller.
 const SMALLEST_ENVELOPE_BYTES: u64 = 512;
+/// A forger knows so many pairs of people who write to each other.
+const NAMES: usize = 16;
 /// What a phone holds at least.
 const MIN_ENVELOPES: u64 = 50_000;
 
@@ -38,6 +41,7 @@ enum Chance {
     Nodes = 0,
     Chosen = 1,
     Clocks = 2,
+    Lies = 3,
 }
 
 fn chance(seed: u64, stream: Chance) -> ChaCha20Rng {
@@ -56,6 +60,7 @@ pub(crate) struct Person {
     max_body_bytes: u64,
     /// Takes all mail, passes none on, and keeps none once the neighbours are gone.
     drops: bool,
+    pub(crate) liar: Option<Liar>,
     /// Those they write to or hear from, and when the card was handed over.
     contacts: BTreeMap<usize, (ContactId, Timestamp)>,
     /// What the node had sent when last asked.
@@ -71,21 +76,38 @@ pub(crate) struct Person {
     pub(crate) scheduled: Nanos,
 }
 
-/// So large a share of `people`, by lot.
-pub(crate) fn chosen(people: usize, share: f64, seed: u64) -> BTreeSet<usize> {
-    #[allow(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a share of a count")]
-    let count = (people as f64 * share).round() as usize;
+/// So large shares of `people`, by lot: nobody is in two of them.
+pub(crate) fn chosen<const N: usize>(
+    people: usize,
+    shares: [f64; N],
+    seed: u64,
+) -> [BTreeSet<usize>; N] {
     let mut rng = chance(seed, Chance::Chosen);
     let mut lots: Vec<(u64, usize)> = (0..people).map(|person| (rng.next_u64(), person)).collect();
     lots.sort_unstable();
-    lots.into_iter().take(count).map(|(_, person)| person).collect()
+    let (mut sum, mut begun) = (0.0, 0);
+    shares.map(|share| {
+        sum += share;
+        #[allow(clippy::cast_sign_loss, reason = "a share of a count")]
+        let end = ((people as f64 * sum).round() as usize).min(people);
+        let part = lots.get(begun..end).unwrap_or_default();
+        begun = end;
+        part.iter().map(|(_, person)| *person).collect()
+    })
+}
+
+/// Who is not what they seem.
+#[derive(Default)]
+pub(crate) struct Rogues {
+    pub(crate) droppers: BTreeSet<usize>,
+    pub(crate) liars: BTreeMap<usize, Nature>,
 }
 
 /// Opens everybody's node at the time `at`, and hands out the cards for the messages to come.
 pub(crate) fn open(
     scenario: &Scenario,
     settings: &Settings,
-    droppers: &BTreeSet<usize>,
+    rogues: &Rogues,
     at: Nanos,
 ) -> Result<Vec<Person>, SimError> {
     let mut config = Config::default();
@@ -117,7 +139,8 @@ pub(crate) fn open(
             clock_error_ms,
             buffer_bytes: settings.buffer_bytes,
             max_body_bytes,
-            drops: droppers.contains(&person),
+            drops: rogues.droppers.contains(&person),
+            liar: None,
             contacts: BTreeMap::new(),
             sent: Traffic::default(),
             taken: 0,
@@ -133,7 +156,24 @@ pub(crate) fn open(
     if !scenario.publications.is_empty() {
         follow(&mut people, at)?;
     }
+    let mut seeds = chance(settings.seed, Chance::Lies);
+    for (person, nature) in &rogues.liars {
+        let rng = ChaCha20Rng::seed_from_u64(seeds.next_u64());
+        let names = names(&people, scenario, &mut seeds);
+        people[*person].liar = Some(Liar::new(*nature, names, settings.lifetime_s, rng));
+    }
     Ok(people)
+}
+
+/// Some of those who write to each other, with their cards.
+fn names(people: &[Person], scenario: &Scenario, rng: &mut ChaCha20Rng) -> Vec<Names> {
+    let count = scenario.messages.len().min(NAMES) as u64;
+    let picks = (0..count).map(|_| (rng.next_u64() % scenario.messages.len() as u64) as usize);
+    let card = |person: usize| people[person].node.card().clone();
+    picks
+        .map(|number| (number, &scenario.messages[number]))
+        .map(|(number, it)| Names { number, writer: card(it.from), reader: card(it.to) })
+        .collect()
 }
 
 /// Each of the two has the other's card, of this week.
@@ -182,7 +222,7 @@ pub(crate) fn publish(
         kind: BulletinKind::Alert,
         region: String::new(),
         topic: String::new(),
-        text: format!("{number:0>text_bytes$}"),
+        text: alert_text(number, text_bytes),
         lifetime_s,
         replaces: None,
     };
@@ -191,6 +231,10 @@ pub(crate) fn publish(
         Err(PublishError::TooMany { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+pub(crate) fn alert_text(number: usize, text_bytes: usize) -> String {
+    format!("{number:0>text_bytes$}")
 }
 
 /// Hands a message to its writer's node; the letter that it went into.
@@ -230,24 +274,39 @@ impl Person {
         number: usize,
         size_bytes: u64,
     ) -> Result<(), SendError> {
-        let content_type = format!("{CONTENT_TYPE}{number}");
-        let mut content = Noise(ChaCha8Rng::seed_from_u64(number as u64));
+        let content_type = content_type(number);
+        let mut content = Noise::of(number);
         if size_bytes > self.max_body_bytes {
             let name = ("body", content_type.as_str());
             let priority = Priority::Normal;
             let sent = self.node.send_attachment(now, to, name, size_bytes, &mut content, priority);
             return sent.map(drop);
         }
-        let mut bytes = vec![0; size_bytes as usize];
-        content.0.fill_bytes(&mut bytes);
-        let body = Body::Application { content_type, bytes };
+        let body = Body::Application { content_type, bytes: content_of(number, size_bytes) };
         self.node.send(now, to, &body, Priority::Normal).map(drop)
+    }
+
+    /// Somebody is near.
+    pub(crate) fn meet(
+        &mut self,
+        at: Nanos,
+        link: LinkId,
+        info: LinkInfo,
+    ) -> Result<(), StoreError> {
+        self.node.handle_link_up(self.clock(at), link, info)?;
+        match &mut self.liar {
+            Some(liar) => liar.take_stock(&mut self.node),
+            None => Ok(()),
+        }
     }
 
     /// A link is gone. Who drops mail does so once nobody is there, and admits it when asked.
     pub(crate) fn part(&mut self, at: Nanos, link: LinkId) -> Result<(), StoreError> {
         let now = self.clock(at);
         self.node.handle_link_down(now, link)?;
+        if let Some(liar) = &mut self.liar {
+            liar.part(link);
+        }
         if self.drops && self.node.stats().links == 0 {
             self.node.set_max_carried_bytes(now, 0)?;
             self.node.set_max_carried_bytes(now, self.buffer_bytes)?;
@@ -262,16 +321,20 @@ impl Person {
         self.node.commit()
     }
 
-    /// The next frame for `link`, and what it is for.
+    /// The next frame for `link`.
     pub(crate) fn transmit(
         &mut self,
         at: Nanos,
         link: LinkId,
-    ) -> Result<Option<(Vec<u8>, Purpose)>, StoreError> {
+    ) -> Result<Option<Parcel>, StoreError> {
+        let now = self.clock(at);
+        if let Some(liar) = &mut self.liar {
+            return liar.transmit(&mut self.node, now, link);
+        }
         let frame = if self.drops {
-            self.node.poll_small(self.clock(at), link)?
+            self.node.poll_small(now, link)?
         } else {
-            self.node.poll_transmit(self.clock(at), link)?
+            self.node.poll_transmit(now, link)?
         };
         let Some(frame) = frame else { return Ok(None) };
         let before = std::mem::replace(&mut self.sent, self.node.stats().sent);
@@ -287,7 +350,7 @@ impl Person {
         } else {
             Purpose::Other
         };
-        Ok(Some((frame, purpose)))
+        Ok(Some(Parcel { frame, purpose, lie: None }))
     }
 
     /// Notes how far the envelope has travelled that the last frame made whole, if it did; and which.
@@ -321,6 +384,32 @@ impl Person {
         self.latest_hops
     }
 
+    /// Which of those that they know a contact is.
+    pub(crate) fn person_of(&self, contact: ContactId) -> Option<usize> {
+        self.contacts.iter().find(|(_, (known, _))| *known == contact).map(|(person, _)| *person)
+    }
+
+    /// Whether a message that came in says what was said.
+    pub(crate) fn shows(
+        &self,
+        message: &footpost_core::Message,
+        number: usize,
+        size_bytes: u64,
+    ) -> bool {
+        let said = content_of(number, size_bytes);
+        if let Body::Application { bytes, .. } = &message.body {
+            return *bytes == said;
+        }
+        let mut shown = Vec::new();
+        self.node.write_attachment(message.id, &mut shown).is_ok() && shown == said
+    }
+
+    /// Own envelopes on board, and whether each is a fragment.
+    pub(crate) fn own_envelopes(&self) -> Result<Vec<(EnvelopeId, bool)>, StoreError> {
+        let own = self.node.carried(u32::MAX)?.into_iter().filter(|envelope| envelope.is_own);
+        Ok(own.map(|envelope| (envelope.id, envelope.kind == Kind::Fragment)).collect())
+    }
+
     /// When the node wants to be woken, by the scenario's time.
     pub(crate) fn next_wake(&self, now: Nanos) -> Result<Nanos, StoreError> {
         let Some((at, _)) = self.node.poll_timeout()? else { return Ok(Nanos::MAX) };
@@ -336,11 +425,29 @@ fn wall(at: Nanos, clock_error_ms: i64) -> Timestamp {
 /// Bytes that nothing compresses, without end.
 struct Noise(ChaCha8Rng);
 
+impl Noise {
+    /// What is said in a message.
+    fn of(number: usize) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(number as u64))
+    }
+}
+
 impl Read for Noise {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.0.fill_bytes(bytes);
         Ok(bytes.len())
     }
+}
+
+pub(crate) fn content_type(number: usize) -> String {
+    format!("{CONTENT_TYPE}{number}")
+}
+
+/// What is said in a message of this length.
+pub(crate) fn content_of(number: usize, size_bytes: u64) -> Vec<u8> {
+    let mut bytes = vec![0; size_bytes as usize];
+    Noise::of(number).0.fill_bytes(&mut bytes);
+    bytes
 }
 
 /// The number of the workload's message that has this body, and whether the body comes in

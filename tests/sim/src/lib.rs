@@ -15,6 +15,7 @@ mod air;
 mod chronicle;
 mod fleet;
 mod input;
+mod liars;
 mod memory;
 mod page;
 mod phones;
@@ -30,7 +31,9 @@ mod worlds;
 pub use chronicle::Chronicle;
 pub use input::InputError;
 pub use page::write_page;
-pub use report::{BulletinFigures, ControlBytes, Cost, CryptoOperations, Figures, Report};
+pub use report::{
+    Attempts, BulletinFigures, ControlBytes, Cost, CryptoOperations, Figures, LieFigures, Report,
+};
 pub use scenario::{Contact, Message, Scenario};
 pub use settings::Settings;
 pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate};

@@ -66,6 +66,9 @@ pub struct Figures {
     pub frames_lost: u64,
     /// Links that an engine ended because its neighbour broke the protocol: none, among honest nodes.
     pub violations: u64,
+    /// Messages and alerts that reached people otherwise than their authors wrote them: altered, in
+    /// another's name, or twice. None.
+    pub falsified: u64,
     /// Public-key operations that cannot have been spared.
     pub crypto_operations: CryptoOperations,
     /// The share of time for which phones were off.
@@ -75,6 +78,35 @@ pub struct Figures {
     pub battery_empty_nodes: Option<usize>,
     /// Whom alerts reached, where there were any.
     pub bulletins: Option<BulletinFigures>,
+    /// What liars tried, where there were any.
+    pub lies: Option<LieFigures>,
+}
+
+/// What liars tried, and what honest phones made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LieFigures {
+    /// Envelopes that nobody has sealed so. Who pays for a postmark may put anything on board of others,
+    /// that nobody opens.
+    pub forgeries: Attempts,
+    /// Envelopes from the past.
+    pub replays: Attempts,
+    /// Frames of acknowledgements that their readers have not given.
+    pub acks: Attempts,
+    /// Envelopes and offers with false ages.
+    pub ages: Attempts,
+    /// Copies that honest phones deleted as acknowledged, though their readers had not opened them.
+    pub wrongly_deleted: u64,
+    /// Links that were ended because an honest neighbour seemed to break the protocol.
+    pub wrongly_blamed: u64,
+}
+
+/// What was tried on honest phones, in frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attempts {
+    /// Frames that arrived.
+    pub tried: u64,
+    /// Those that nothing was taken from, on board or as an acknowledgement.
+    pub refused: u64,
 }
 
 /// Whom the alerts of the one reached whom everybody follows.

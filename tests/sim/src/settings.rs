@@ -21,11 +21,17 @@ pub struct Settings {
     pub tags: TagMode,
     /// The share of people who take all mail and pass none on. No message is from or to them.
     pub nodes_drop: f64,
-    /// The share of people who are taken out: the same ones, and so what [`Settings::nodes_drop`] is
-    /// compared with.
+    /// The share of people who are taken out: the same ones, and so what the others are compared with.
     pub nodes_out: f64,
     /// The share of people who write without end, to each other. No other message is from or to them.
     pub nodes_flood: f64,
+    /// The share of people who alter all that they pass on. No message is from or to them.
+    pub nodes_forge: f64,
+    /// The share of people who acknowledge what they have no acknowledgement of. No message is from or
+    /// to them.
+    pub nodes_invent_acks: f64,
+    /// The share of people who pass on all mail with false ages. No message is from or to them.
+    pub nodes_lie_age: f64,
     /// The share of time for which each person's phone is off, by spells of chance.
     pub nodes_off: f64,
     /// How far a person's clock is off at most, in seconds.
@@ -48,6 +54,9 @@ impl Default for Settings {
             nodes_drop: 0.0,
             nodes_out: 0.0,
             nodes_flood: 0.0,
+            nodes_forge: 0.0,
+            nodes_invent_acks: 0.0,
+            nodes_lie_age: 0.0,
             nodes_off: 0.0,
             clock_error_s: 0,
             ack_delay_s: 120,

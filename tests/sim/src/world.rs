@@ -1,16 +1,18 @@
 //! The world in motion: one thing happens after the other.
 
 mod bulletins;
+mod lies;
 mod off;
 mod watch;
 
-use crate::air::{Air, Flight};
+use crate::air::{Air, Flight, Parcel};
 use crate::chronicle::Chronicle;
-use crate::fleet::{self, Person};
+use crate::fleet::{self, Person, Rogues};
 use crate::input::Place;
+use crate::liars::Nature;
 use crate::memory;
 use crate::phones::{Cause, Errand, Phones};
-use crate::report::{Cost, Delivery, Figures, Report};
+use crate::report::{Cost, Delivery, Figures, LieFigures, Report};
 use crate::scenario::Scenario;
 use crate::schedule::{Happening, Nanos, SECOND, Schedule};
 use crate::settings::Settings;
@@ -20,7 +22,8 @@ use footpost_core::{
     CloseReason, ConfigError, ContactError, CostClass, Event, FollowError, LinkId, LinkInfo,
     MessageId, OpenError, PublishError, Role, SendError, State, StoreError,
 };
-use std::collections::BTreeSet;
+use lies::Truth;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use thiserror::Error;
 
@@ -78,17 +81,31 @@ pub fn simulate(scenario: &Scenario, settings: &Settings) -> Result<Report, SimE
 /// See [`SimError`].
 pub fn replay(scenario: &Scenario, settings: &Settings) -> Result<(Report, Chronicle), SimError> {
     let begun = Instant::now();
-    let choose = |share| fleet::chosen(scenario.people, share, settings.seed);
-    let (droppers, missing) = (choose(settings.nodes_drop), choose(settings.nodes_out));
-    let flooders = choose(settings.nodes_flood);
+    let [missing] = fleet::chosen(scenario.people, [settings.nodes_out], settings.seed);
+    let shares = [
+        settings.nodes_drop,
+        settings.nodes_flood,
+        settings.nodes_forge,
+        settings.nodes_invent_acks,
+        settings.nodes_lie_age,
+    ];
+    let [droppers, flooders, forgers, inventors, age_liars] =
+        fleet::chosen(scenario.people, shares, settings.seed);
+    let natures =
+        [(forgers, Nature::Forger), (inventors, Nature::AckInventor), (age_liars, Nature::AgeLiar)];
+    let liars: BTreeMap<usize, Nature> = natures
+        .into_iter()
+        .flat_map(|(who, nature)| who.into_iter().map(move |person| (person, nature)))
+        .collect();
     let scenario = scenario
         .clone()
         .without_messages_of(&flooders)
-        .with_floods_of(&flooders)
         .without_messages_of(&droppers)
+        .without_messages_of(&liars.keys().copied().collect())
+        .with_floods_of(&flooders)
         .without_messages_of(&missing)
         .without_contacts_of(&missing);
-    let mut world = World::new(scenario, settings, &droppers)?;
+    let mut world = World::new(scenario, settings, &Rogues { droppers, liars })?;
     let setup_time_s = begun.elapsed().as_secs_f64();
     world.run()?;
     let (figures, chronicle) = world.conclude();
@@ -117,6 +134,7 @@ struct World {
     /// Contacts that have begun and not ended.
     meetings: BTreeSet<usize>,
     alerts: Alerts,
+    truth: Truth,
     chronicle: Chronicle,
     /// For each message, once it is whole at its recipient.
     deliveries: Vec<Option<Delivery>>,
@@ -124,17 +142,14 @@ struct World {
 }
 
 impl World {
-    fn new(
-        scenario: Scenario,
-        settings: &Settings,
-        droppers: &BTreeSet<usize>,
-    ) -> Result<Self, SimError> {
+    fn new(scenario: Scenario, settings: &Settings, rogues: &Rogues) -> Result<Self, SimError> {
         let (now, end) = scenario.span();
-        let people = fleet::open(&scenario, settings, droppers, now)?;
+        let people = fleet::open(&scenario, settings, rogues, now)?;
         let figures = Figures {
             nodes: people.len(),
             contacts: scenario.contacts.len(),
             created: scenario.messages.iter().filter(|message| !message.is_flood).count(),
+            lies: (!rogues.liars.is_empty()).then(LieFigures::default),
             ..Figures::default()
         };
         Ok(Self {
@@ -142,6 +157,7 @@ impl World {
             phones: Phones::new(&scenario, settings),
             meetings: BTreeSet::new(),
             alerts: Alerts::new(),
+            truth: Truth::default(),
             chronicle: Chronicle::new(people.len(), scenario.messages.len(), (now, end)),
             settings: settings.clone(),
             deliveries: scenario.messages.iter().map(|_| None).collect(),
@@ -254,8 +270,7 @@ impl World {
         let link = self.air.connect(contact, begun.pair);
         for (person, role) in [(b, Role::Responder), (a, Role::Initiator)] {
             let info = LinkInfo { role, cost: CostClass::Wifi, max_frame_bytes: MAX_FRAME_BYTES };
-            let person = &mut self.people[person];
-            person.node.handle_link_up(person.clock(self.now), link, info)?;
+            self.people[person].meet(self.now, link, info)?;
         }
         self.settle([a, b])
     }
@@ -271,17 +286,23 @@ impl World {
     }
 
     fn end_frame(&mut self, link: LinkId) -> Result<(), SimError> {
-        let Some(Flight { from, to, frame, purpose }) = self.air.land(link) else { return Ok(()) };
+        let Some(Flight { from, to, parcel }) = self.air.land(link) else { return Ok(()) };
+        let Parcel { frame, purpose, lie } = parcel;
         let size_bytes = frame.len() as u64;
         self.figures.count_frame(purpose, size_bytes);
         self.chronicle.note_frame(self.now, [from, to], purpose, size_bytes);
         for person in [from, to] {
             self.phones.spend(person, size_bytes);
         }
+        let before = self.look_at(to, purpose, lie)?;
         let Ok([sender, person]) = self.people.get_disjoint_mut([from, to]) else { return Ok(()) };
         person.node.handle_frame(person.clock(self.now), link, &frame)?;
         if let Some(id) = person.note_arrival(|id| sender.hops_of(id))? {
             self.chronicle.note_copy(self.now, to, &id);
+            self.note_arrival(to, id);
+        }
+        if let Some(before) = before {
+            self.judge(to, &before)?;
         }
         self.absorb(to)?;
         self.serve(&[from, to])
@@ -340,8 +361,7 @@ impl World {
                 Ok(self.people[person].share_buffer(self.now)?)
             }
             Event::Bulletin { bulletin } | Event::BulletinQuietly { bulletin } => {
-                self.note_reader(person, bulletin);
-                Ok(())
+                Ok(self.note_reader(person, bulletin)?)
             }
             Event::NeighbourUp { .. } => {
                 self.figures.crypto_operations.handshakes += 1;
@@ -350,6 +370,9 @@ impl World {
             Event::LinkClosed { link, reason } => {
                 let is_violation = matches!(reason, CloseReason::Violation(_));
                 self.figures.violations += u64::from(is_violation);
+                if is_violation {
+                    self.note_blame(link);
+                }
                 if let Some(contact) = self.air.contact_of(link).filter(|_| !is_violation) {
                     self.schedule.add(self.now + REDIAL_AFTER, Happening::Redial(contact));
                 }
@@ -366,9 +389,8 @@ impl World {
         message: MessageId,
         are_fragments: bool,
     ) -> Result<(), StoreError> {
-        let receiver = &self.people[person];
-        let body = receiver.node.message(message)?.map(|message| message.body);
-        let Some((number, is_in_fragments)) = body.as_ref().and_then(fleet::number_of) else {
+        let Some(message) = self.people[person].node.message(message)? else { return Ok(()) };
+        let Some((number, is_in_fragments)) = self.check(person, &message, are_fragments) else {
             return Ok(());
         };
         if is_in_fragments != are_fragments {
@@ -381,7 +403,11 @@ impl World {
                 return Ok(());
             }
             let after = self.now - sent.at;
-            let (hops, size_bytes) = (receiver.latest_hops(), sent.size_bytes);
+            // Lies about ages keep what is over alive.
+            if after > Nanos::from(self.settings.lifetime_s) * SECOND {
+                return Ok(());
+            }
+            let (hops, size_bytes) = (self.people[person].latest_hops(), sent.size_bytes);
             *delivery = Some(Delivery { after, hops, size_bytes });
             self.chronicle.note_delivery(self.now, number, after);
         }
@@ -393,8 +419,8 @@ impl World {
         for way in self.air.waiting(people) {
             let Some(sender) = self.air.sender(way) else { continue };
             match self.people[sender].transmit(self.now, way.link)? {
-                Some((frame, purpose)) => {
-                    let lasts = self.air.launch(way, frame, purpose);
+                Some(parcel) => {
+                    let lasts = self.air.launch(way, parcel);
                     let at = self.now.saturating_add(lasts);
                     self.schedule.add(at, Happening::FrameEnds(way.link));
                 }

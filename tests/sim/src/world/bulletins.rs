@@ -6,7 +6,7 @@ use crate::reach::Reach;
 use crate::report::BulletinFigures;
 use crate::schedule::{Nanos, SECOND};
 use crate::settings::Settings;
-use footpost_core::{BulletinId, MAX_BULLETIN_LIFETIME_S};
+use footpost_core::{BulletinFilter, BulletinId, MAX_BULLETIN_LIFETIME_S, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The one whom everybody follows.
@@ -15,6 +15,7 @@ pub(crate) const FOLLOWED: usize = 0;
 /// A bulletin of theirs.
 pub(super) struct Alert {
     at: Nanos,
+    text: String,
     readers: BTreeSet<usize>,
 }
 
@@ -24,19 +25,32 @@ impl World {
     pub(super) fn publish(&mut self, number: usize) -> Result<(), SimError> {
         let Some(publication) = self.scenario.publications.get(number) else { return Ok(()) };
         let (at, from) = (self.now, publication.from);
+        let text_bytes = publication.text_bytes;
         let publisher = &mut self.people[from];
         let lifetime_s = lifetime_s(&self.settings);
-        let published = fleet::publish(publisher, number, publication.text_bytes, lifetime_s, at)?;
+        let published = fleet::publish(publisher, number, text_bytes, lifetime_s, at)?;
         if let Some(id) = published.filter(|_| from == FOLLOWED) {
-            self.alerts.insert(id, Alert { at, readers: BTreeSet::new() });
+            let text = fleet::alert_text(number, text_bytes);
+            self.alerts.insert(id, Alert { at, text, readers: BTreeSet::new() });
         }
         self.settle([from, from])
     }
 
-    pub(super) fn note_reader(&mut self, person: usize, bulletin: BulletinId) {
-        if let Some(alert) = self.alerts.get_mut(&bulletin) {
-            alert.readers.insert(person);
+    pub(super) fn note_reader(
+        &mut self,
+        person: usize,
+        bulletin: BulletinId,
+    ) -> Result<(), StoreError> {
+        if bulletin.publisher != self.people[FOLLOWED].node.identity() {
+            return Ok(());
         }
+        let shown = self.people[person].node.bulletins(&BulletinFilter::default())?;
+        let shown = shown.iter().find(|shown| shown.id == bulletin);
+        let is_true = self.alerts.get_mut(&bulletin).is_some_and(|alert| {
+            alert.readers.insert(person) && shown.is_none_or(|shown| shown.text == alert.text)
+        });
+        self.figures.falsified += u64::from(!is_true);
+        Ok(())
     }
 
     pub(super) fn count_readers(&self, off: &[Vec<[Nanos; 2]>]) -> Option<BulletinFigures> {

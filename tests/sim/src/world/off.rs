@@ -83,6 +83,7 @@ impl World {
         let letter = fleet::write(&mut self.people, message, number, self.now)?;
         if !message.is_flood {
             self.chronicle.note_writing(self.now, number, pair, letter);
+            self.note_letters(pair[0], number)?;
         }
         self.figures.crypto_operations.sealed += 1;
         self.settle(pair)
