@@ -1,0 +1,137 @@
+"""Footpost: messages without a server, sealed end to end, that travel from phone to phone.
+
+`Footpost.open` opens a node; `async with` shuts it down. What happens comes as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+from ._native import footpost as _native
+from ._native.footpost import (
+    AttachmentError,
+    BackupError,
+    Bulletin,
+    BulletinDraft,
+    BulletinError,
+    BulletinFilter,
+    BulletinKind,
+    CardOwner,
+    Config,
+    Contact,
+    ContactError,
+    Content,
+    DialError,
+    Event,
+    IdentityError,
+    KeyWarning,
+    Keystore,
+    KeystoreError,
+    Message,
+    Neighbour,
+    NodeError,
+    OpenError,
+    Pixels,
+    Priority,
+    Protection,
+    Publisher,
+    Relation,
+    SendError,
+    Stance,
+    State,
+    Stats,
+    Transfer,
+    Vault,
+    read_card,
+)
+
+__all__ = [
+    "AttachmentError",
+    "BackupError",
+    "Bulletin",
+    "BulletinDraft",
+    "BulletinError",
+    "BulletinFilter",
+    "BulletinKind",
+    "CardOwner",
+    "Config",
+    "Contact",
+    "ContactError",
+    "Content",
+    "DialError",
+    "Event",
+    "Footpost",
+    "IdentityError",
+    "KeyWarning",
+    "Keystore",
+    "KeystoreError",
+    "Message",
+    "Neighbour",
+    "NodeError",
+    "OpenError",
+    "Pixels",
+    "Priority",
+    "Protection",
+    "Publisher",
+    "Relation",
+    "SendError",
+    "Stance",
+    "State",
+    "Stats",
+    "Transfer",
+    "Vault",
+    "read_card",
+]
+
+
+class Footpost(_native.Footpost):
+    __doc__ = _native.Footpost.__doc__
+
+    async def next_event(self) -> Event | None:
+        """The next event; none once the node has stopped and all were taken.
+
+        Who is cancelled while waiting has lost none.
+        """
+        while await self.wait_for_event():
+            event = self.take_event()
+            if event is not None:
+                return event
+        return None
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens from now on, until the node stops."""
+        while (event := await self.next_event()) is not None:
+            yield event
+
+    async def __aenter__(self) -> Footpost:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.shutdown()
+
+
+def _explain(error: type[Exception]) -> None:
+    """Lets `str(error)` tell the user what to do, and not the fields alone."""
+    for variant in vars(error).values():
+        if isinstance(variant, type) and issubclass(variant, error):
+            variant.__str__ = lambda self: self.explanation()  # type: ignore[attr-defined]
+
+
+for _error in (
+    AttachmentError,
+    BackupError,
+    BulletinError,
+    ContactError,
+    DialError,
+    IdentityError,
+    NodeError,
+    OpenError,
+    SendError,
+):
+    _explain(_error)
