@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from ._native import footpost as _native
-from ._native.footpost import (
+from . import _generated
+from ._generated import (
     AttachmentError,
     BackupError,
     Bulletin,
@@ -85,8 +85,8 @@ __all__ = [
 ]
 
 
-class Footpost(_native.Footpost):
-    __doc__ = _native.Footpost.__doc__
+class Footpost(_generated.Footpost):
+    __doc__ = _generated.Footpost.__doc__
 
     async def next_event(self) -> Event | None:
         """The next event; none once the node has stopped and all were taken.
