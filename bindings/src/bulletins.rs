@@ -187,9 +187,7 @@ impl Footpost {
             address: identity.address(),
             stance: stance.into(),
         };
-        self.line
-            .ask(move |node| Ok(node.publishers()?.into_iter().map(publisher).collect()))
-            .await
+        self.line.ask(move |node| Ok(node.publishers()?.into_iter().map(publisher).collect())).await
     }
 }
 

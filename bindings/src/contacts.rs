@@ -184,7 +184,11 @@ impl Footpost {
     async fn change(
         &self,
         contact: i64,
-        change: impl FnOnce(&mut core::Node, core::Timestamp, ContactId) -> Result<(), core::ContactError>
+        change: impl FnOnce(
+            &mut core::Node,
+            core::Timestamp,
+            ContactId,
+        ) -> Result<(), core::ContactError>
         + Send
         + 'static,
     ) -> Result<(), ContactError> {

@@ -445,14 +445,11 @@ impl From<core::PublishError> for BulletinError {
     fn from(error: core::PublishError) -> Self {
         use core::{DraftError as Draft, PublishError as Publish};
         match error {
-            Publish::Draft(Draft::Label) => {
-                Self::Label { max_bytes: core::MAX_LABEL_BYTES as u64 }
-            }
+            Publish::Draft(Draft::Label) => Self::Label { max_bytes: core::MAX_LABEL_BYTES as u64 },
             Publish::Draft(Draft::Text { max_bytes }) => Self::Text { max_bytes: max_bytes as u64 },
-            Publish::Draft(Draft::Lifetime) => Self::Lifetime {
-                min_s: core::MIN_LIFETIME_S,
-                max_s: core::MAX_BULLETIN_LIFETIME_S,
-            },
+            Publish::Draft(Draft::Lifetime) => {
+                Self::Lifetime { min_s: core::MIN_LIFETIME_S, max_s: core::MAX_BULLETIN_LIFETIME_S }
+            }
             Publish::UnknownThread => Self::UnknownThread,
             Publish::TooMany { max } => Self::TooMany { max: max as u64 },
             Publish::Superseded => Self::Superseded,
@@ -613,7 +610,15 @@ macro_rules! of_a_node {
     )*};
 }
 
-of_a_node!(DialError, ContactError, SendError, AttachmentError, BulletinError, IdentityError, BackupError);
+of_a_node!(
+    DialError,
+    ContactError,
+    SendError,
+    AttachmentError,
+    BulletinError,
+    IdentityError,
+    BackupError
+);
 
 /// What to tell the user: the languages' own messages show fields alone.
 macro_rules! explained {
@@ -629,6 +634,13 @@ macro_rules! explained {
 }
 
 explained!(
-    NodeError, OpenError, DialError, ContactError, SendError, AttachmentError, BulletinError,
-    IdentityError, BackupError
+    NodeError,
+    OpenError,
+    DialError,
+    ContactError,
+    SendError,
+    AttachmentError,
+    BulletinError,
+    IdentityError,
+    BackupError
 );

@@ -119,10 +119,9 @@ impl From<core::Event> for Event {
                 Self::Progress { message: message.0, state: state.into() }
             }
             Core::AttachmentWhole { message } => Self::AttachmentWhole { message: message.0 },
-            Core::Bulletin { bulletin } => Self::Bulletin {
-                publisher: bulletin.publisher.address(),
-                number: bulletin.number,
-            },
+            Core::Bulletin { bulletin } => {
+                Self::Bulletin { publisher: bulletin.publisher.address(), number: bulletin.number }
+            }
             Core::BulletinQuietly { bulletin } => Self::BulletinQuietly {
                 publisher: bulletin.publisher.address(),
                 number: bulletin.number,

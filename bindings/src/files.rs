@@ -25,7 +25,8 @@ impl Footpost {
         content_type: String,
         priority: Option<Priority>,
     ) -> Result<i64, SendError> {
-        let unreadable = |error: std::io::Error| SendError::Unreadable { details: error.to_string() };
+        let unreadable =
+            |error: std::io::Error| SendError::Unreadable { details: error.to_string() };
         // Opened on the caller's account: a pipe must not hold up the engine.
         let file = regular(Path::new(&path)).map_err(unreadable)?;
         let size_bytes = file.metadata().map_err(unreadable)?.len();

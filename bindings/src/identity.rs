@@ -70,7 +70,10 @@ impl Footpost {
 
     /// Goes on under a new key. With the recovery words contacts follow without a warning.
     #[uniffi::method(default(recovery_words = None))]
-    pub async fn rotate_identity(&self, recovery_words: Option<String>) -> Result<(), IdentityError> {
+    pub async fn rotate_identity(
+        &self,
+        recovery_words: Option<String>,
+    ) -> Result<(), IdentityError> {
         let recovery = recovery_words.map(words).transpose()?;
         self.line.call(move |node, now| node.rotate_identity(now, recovery.as_ref())).await
     }

@@ -215,9 +215,7 @@ impl Footpost {
 
     /// One message; none if there is none of this number.
     pub async fn message(&self, message: i64) -> Result<Option<Message>, NodeError> {
-        self.line
-            .ask(move |node| Ok(node.message(MessageId(message))?.map(Into::into)))
-            .await
+        self.line.ask(move |node| Ok(node.message(MessageId(message))?.map(Into::into))).await
     }
 
     /// The newest `limit` messages, at most 1,000, the oldest first; of one contact, or of all that

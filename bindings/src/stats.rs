@@ -69,11 +69,7 @@ impl Footpost {
             accepts_foreign: neighbour.accepts_foreign,
             free_bytes: neighbour.free_kib.saturating_mul(1024),
         };
-        self.line
-            .ask(move |node| {
-                Ok(node.neighbours().into_iter().map(neighbour).collect())
-            })
-            .await
+        self.line.ask(move |node| Ok(node.neighbours().into_iter().map(neighbour).collect())).await
     }
 
     /// Changes the space for other people's mail. What no longer fits goes, the least useful first:

@@ -1,9 +1,7 @@
 //! Who keeps the key of a node's store.
 
 use crate::{call::foreign, errors::OpenError};
-use footpost_core::{
-    StoreKey, StorePath, Vault as _, VaultError, WrappingKey, WrappingKeys,
-};
+use footpost_core::{StoreKey, StorePath, Vault as _, VaultError, WrappingKey, WrappingKeys};
 use footpost_transports::{FileVault, FileWrappingKeys};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -101,7 +99,8 @@ pub(crate) fn exists(directory: &Path) -> bool {
 
 /// Deletes a store in which nothing is yet.
 pub(crate) fn discard(directory: &Path) {
-    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal"), VAULT.into(), WRAPPING_KEYS.into()] {
+    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal"), VAULT.into(), WRAPPING_KEYS.into()]
+    {
         let _ = fs::remove_file(directory.join(name));
     }
 }
@@ -202,6 +201,7 @@ fn make(directory: &Path) -> io::Result<()> {
 
 pub(crate) fn rng() -> Result<ChaCha20Rng, OpenError> {
     let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|error| OpenError::System { details: error.to_string() })?;
+    getrandom::fill(&mut *seed)
+        .map_err(|error| OpenError::System { details: error.to_string() })?;
     Ok(ChaCha20Rng::from_seed(*seed))
 }
