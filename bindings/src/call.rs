@@ -6,8 +6,8 @@
 
 use crate::errors::NodeError;
 use footpost_core::{Node, StoreError, Timestamp};
-use footpost_transports as transports;
-use std::{cell::Cell, io, sync::Arc};
+use footpost_transports::{self as transports, Stopped};
+use std::{cell::Cell, io, pin::Pin, sync::Arc};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::RwLock,
@@ -55,6 +55,9 @@ impl Drop for Threads {
         }
     }
 }
+
+/// What a running node is doing.
+pub(crate) type Work<'a, R> = Pin<Box<dyn Future<Output = Result<R, Stopped>> + Send + 'a>>;
 
 /// A node that can be called until it is shut down.
 #[derive(Clone)]
@@ -105,6 +108,20 @@ impl Line {
         self.spawn(async move {
             let node = node.read().await;
             node.as_ref().map(ask).ok_or(NodeError::Closed)
+        })
+        .await
+    }
+
+    /// Lets the handle of the running node do something that takes a while.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&transports::Footpost) -> Work<'_, R> + Send + 'static,
+    ) -> Result<R, NodeError> {
+        let node = Arc::clone(&self.node);
+        self.spawn(async move {
+            let node = node.read().await;
+            let node = node.as_ref().ok_or(NodeError::Closed)?;
+            Ok(work(node).await?)
         })
         .await
     }

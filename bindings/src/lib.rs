@@ -22,8 +22,10 @@ mod errors;
 mod events;
 mod files;
 mod identity;
+mod links;
 mod messages;
 mod node;
+mod power;
 mod stats;
 mod vault;
 
@@ -36,7 +38,9 @@ pub use errors::{
 };
 pub use events::Event;
 pub use identity::Pixels;
-pub use messages::{Content, Message, Priority, State, Transfer};
+pub use links::{ByteLink, LinkCost, LinkError, LinkRole};
+pub use messages::{Content, Conversation, Found, Message, Priority, State, Transfer};
 pub use node::{DialError, Footpost};
+pub use power::{Conditions, PowerMode, Tick};
 pub use stats::{Neighbour, Stats};
 pub use vault::{Keystore, KeystoreError, Vault};

@@ -107,6 +107,26 @@ impl From<Body> for Content {
     }
 }
 
+/// What was said with one contact.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Conversation {
+    /// With whom.
+    pub contact: i64,
+    /// The newest message.
+    pub last: Message,
+    /// Received messages that the user has not seen.
+    pub unseen: u32,
+}
+
+/// What a search has found.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Found {
+    /// The newest first.
+    pub messages: Vec<Message>,
+    /// Where to go on: all that is older was not looked through. None where nothing is.
+    pub before: Option<i64>,
+}
+
 /// How far a message has come: never hoped, and only ever left for a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum State {
@@ -232,6 +252,37 @@ impl Footpost {
             .ask(move |node| {
                 let page = node.messages(contact, before, limit.min(MAX_PAGE))?;
                 Ok(page.into_iter().map(Into::into).collect())
+            })
+            .await
+    }
+
+    /// The conversations with accepted contacts, the one with the newest message first.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, NodeError> {
+        let show = |it: core::Conversation| Conversation {
+            contact: it.contact.0,
+            last: it.last.into(),
+            unseen: it.unseen,
+        };
+        self.line.ask(move |node| Ok(node.conversations()?.into_iter().map(show).collect())).await
+    }
+
+    /// The newest `limit` messages, at most 1,000, that have these words in their text or in their
+    /// file's name, the newest first; of one contact, or of all that are accepted. Case does not
+    /// matter. One call looks through some 2,000 messages: go on from `before` of what it gives.
+    #[uniffi::method(default(contact = None, before = None, limit = 50))]
+    pub async fn search(
+        &self,
+        words: String,
+        contact: Option<i64>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Found, NodeError> {
+        let (contact, before) = (contact.map(ContactId), before.map(MessageId));
+        self.line
+            .ask(move |node| {
+                let found = node.search(&words, contact, before, limit.min(MAX_PAGE))?;
+                let messages = found.messages.into_iter().map(Into::into).collect();
+                Ok(Found { messages, before: found.before.map(|id| id.0) })
             })
             .await
     }
