@@ -44,8 +44,12 @@ pub struct Config {
 }
 
 impl Config {
-    pub(crate) fn directory(&self) -> PathBuf {
-        PathBuf::from(&self.directory)
+    pub(crate) fn directory(&self) -> Result<PathBuf, OpenError> {
+        match self.directory.as_str() {
+            // Not whatever directory the process happens to be in.
+            "" => Err(OpenError::Directory { details: "it has no name".into() }),
+            name => Ok(name.into()),
+        }
     }
 
     pub(crate) fn listen(&self) -> Result<Option<SocketAddr>, OpenError> {

@@ -113,7 +113,7 @@ impl Footpost {
         crate::call::check_thread()?;
         let recovery = words(recovery_words)?;
         let backup = File::open(path)?;
-        let directory = config.directory();
+        let directory = config.directory()?;
         if vault::exists(&directory) {
             return Err(BackupError::InUse);
         }

@@ -33,7 +33,7 @@ impl Footpost {
     #[uniffi::constructor]
     pub fn open(config: Config, vault: Vault) -> Result<Arc<Self>, OpenError> {
         check_thread().map_err(|_| OpenError::InCallback)?;
-        let store = vault::open(&config.directory(), vault)?;
+        let store = vault::open(&config.directory()?, vault)?;
         Self::start(&config, store).map(Arc::new)
     }
 }

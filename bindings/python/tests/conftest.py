@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,15 @@ def run(test: Coroutine[Any, Any, T]) -> T:
 async def introduce(who: Footpost, whom: Footpost, name: str) -> int:
     """Gives `who` the card of `whom`."""
     return await who.add_contact(await whom.card(), name)
+
+
+@asynccontextmanager
+async def pair(home: Path, **settings: Any) -> AsyncIterator[tuple[Footpost, Footpost, int, int]]:
+    """Alice and Bob, connected, and what each calls the other."""
+    alice = start(home / "alice", **settings)
+    bob = start(home / "bob", peers=[alice.listen_address()], **settings)
+    async with alice, bob:
+        yield alice, bob, await introduce(alice, bob, "Bob"), await introduce(bob, alice, "Alice")
 
 
 async def event(node: Footpost, wanted: Callable[[Event], bool]) -> Event:

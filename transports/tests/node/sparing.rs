@@ -1,8 +1,7 @@
 //! Nodes that may run for a moment only, or are about to go.
 
 use crate::common::{SOON, config, introduce, send, start};
-use footpost_core::{Event, Work};
-use footpost_transports::{Conditions, Config, Footpost, PowerMode};
+use footpost_transports::{Conditions, Footpost};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -18,12 +17,13 @@ async fn until(node: &Footpost, condition: impl Fn(&footpost_core::Stats) -> boo
 #[tokio::test]
 async fn a_tick_brings_what_waits_and_ends_when_there_is_nothing_more() {
     let (alice, _) = start(config(vec![])).await;
-    let (bob, _) = start(config(vec![alice.local_addr().unwrap()])).await;
+    let (bob, _) = start(config(vec![])).await;
     let bobs = introduce(&alice, &bob).await;
     introduce(&bob, &alice).await;
     for n in 0..100 {
         send(&alice, bobs, format!("message {n}")).await;
     }
+    bob.dial(alice.local_addr().unwrap());
     let tick = bob.tick(SOON).await.unwrap();
     assert!(tick.is_done && tick.taken == 100, "{tick:?}");
     assert!(tick.received_bytes > 10_000 && tick.sent_bytes > 1_000, "{tick:?}");
@@ -51,22 +51,4 @@ async fn who_leaves_hands_over_what_it_carries() {
     until(&other, |stats| stats.foreign_envelopes == 1).await;
     carrier.shutdown().await.unwrap();
     other.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn who_saves_mints_one_postmark_and_no_more() {
-    let node = footpost_core::Config::default().work(Work::Standard).clone();
-    let (node, mut events) = start(Config { node, ..config(vec![]) }).await;
-    node.set_power_mode(PowerMode::Saving).await.unwrap();
-    let minted = async { while events.next().await.unwrap().unwrap() != Event::PostmarkMinted {} };
-    timeout(2 * SOON, minted).await.expect("one is minted");
-    // Nothing else is in the making, else it would be reported within a moment.
-    for _ in 0..50 {
-        sleep(Duration::from_millis(20)).await;
-        let stats = node.call(|node, _| node.stats()).await.unwrap();
-        assert_eq!((stats.postmarks_ready, stats.postmarks_ahead), (1, 0));
-    }
-    node.set_power_mode(PowerMode::Full).await.unwrap();
-    until(&node, |stats| stats.postmarks_ready > 1).await;
-    node.shutdown().await.unwrap();
 }
