@@ -1,14 +1,13 @@
 """A node's life on a phone."""
 
 import asyncio
-import time
 
 import pytest
 from conftest import (
-    MemoryKeystore, config, event, introduce, pair, reaches, received, run, start, text, until,
+    MemoryKeystore, config, introduce, pair, reaches, received, run, start, text, until,
 )
 from footpost import (
-    BackupError, Conditions, Event, Footpost, LinkCost, LinkError, LinkRole, OpenError, PowerMode,
+    BackupError, Conditions, Footpost, LinkCost, LinkError, LinkRole, OpenError, PowerMode,
     State, Vault,
 )
 
@@ -55,11 +54,9 @@ def test_a_node_that_leaves_hands_over_what_it_carries(home):
             await alice.send_text(bobs, "by and by")
             carrier = start(home / "carrier", peers=[alice.listen_address()])
             await until(lambda: carries(carrier, 1))
+        await carrier.set_power_mode(PowerMode.LEAVING)
         other = start(home / "other", peers=[carrier.listen_address()])
         async with carrier, other:
-            await event(carrier, Event.is_NEIGHBOUR_UP)
-            await until(lambda: has_neighbours(other))
-            await carrier.set_power_mode(PowerMode.LEAVING)
             await until(lambda: carries(other, 1))
             await until(lambda: carries(carrier, 0))
             assert (await carrier.stats()).handed_over == 1
@@ -163,6 +160,3 @@ def test_a_keystore_keeps_the_key(home):
 async def carries(node, envelopes):
     return (await node.stats()).foreign_envelopes == envelopes
 
-
-async def has_neighbours(node):
-    return len(await node.neighbours()) > 0

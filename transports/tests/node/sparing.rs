@@ -43,10 +43,9 @@ async fn who_leaves_hands_over_what_it_carries() {
     until(&carrier, |stats| stats.foreign_envelopes == 1).await;
     alice.shutdown().await.unwrap();
 
-    let (other, _) = start(config(vec![carrier.local_addr().unwrap()])).await;
-    until(&other, |stats| stats.links == 1 && stats.received_bytes > 0).await;
     let empty = Conditions { battery_percent: Some(3), ..Conditions::default() };
     carrier.set_conditions(empty).await.unwrap();
+    let (other, _) = start(config(vec![carrier.local_addr().unwrap()])).await;
     until(&carrier, |stats| stats.foreign_envelopes == 0).await;
     until(&other, |stats| stats.foreign_envelopes == 1).await;
     carrier.shutdown().await.unwrap();
