@@ -7,7 +7,13 @@
 use crate::errors::NodeError;
 use footpost_core::{Node, StoreError, Timestamp};
 use footpost_transports::{self as transports, Stopped};
-use std::{cell::Cell, io, pin::Pin, sync::Arc};
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::RwLock,
@@ -15,6 +21,8 @@ use tokio::{
 
 /// What carries links and wakes callers: two, so that one caller's slow wake-up stops no link.
 const THREADS: usize = 2;
+/// How long a caller's wake-up may take when the threads end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
@@ -33,26 +41,33 @@ pub(crate) fn check_thread() -> Result<(), NodeError> {
     if IN_CALLBACK.get() { Err(NodeError::InCallback) } else { Ok(()) }
 }
 
-/// A runtime that may be dropped anywhere, also on its own threads.
-pub(crate) struct Threads(Option<Runtime>);
+/// The threads that carry links and wake callers.
+pub(crate) struct Threads(Mutex<Option<Runtime>>);
 
 impl Threads {
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<(Self, Handle)> {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(THREADS).thread_name("footpost io").enable_all();
-        runtime.build().map(|runtime| Self(Some(runtime)))
+        let builder = builder.worker_threads(THREADS).thread_name("footpost io").enable_all();
+        let runtime = builder.build()?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Mutex::new(Some(runtime))), handle))
     }
 
-    pub(crate) fn handle(&self) -> Option<&Handle> {
-        self.0.as_ref().map(Runtime::handle)
+    /// Waits until they call nobody any more: an interpreter that ends must not be called.
+    pub(crate) fn end(&self) {
+        let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match runtime {
+            // One of them is here, and cannot wait for itself.
+            Some(runtime) if Handle::try_current().is_ok() => runtime.shutdown_background(),
+            Some(runtime) => runtime.shutdown_timeout(PATIENCE),
+            None => {}
+        }
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
+        self.end();
     }
 }
 
@@ -134,6 +149,13 @@ impl Line {
             Ok(node.shutdown().await?)
         })
         .await
+    }
+
+    /// Lets go of the node, once nothing runs any more.
+    pub(crate) fn drop_node(&self) {
+        if let Ok(mut node) = self.node.try_write() {
+            node.take();
+        }
     }
 
     /// Runs to its end, whether or not anybody waits for it.

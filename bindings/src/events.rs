@@ -232,6 +232,12 @@ impl Queue {
         }
     }
 
+    /// None will come any more.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_waiters();
+    }
+
     pub(crate) fn take(&self) -> Option<Event> {
         self.lock().pop()
     }

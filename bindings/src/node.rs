@@ -21,7 +21,7 @@ pub struct Footpost {
     pub(crate) line: Line,
     events: Arc<Queue>,
     listen_address: String,
-    _threads: Threads,
+    threads: Threads,
 }
 
 #[uniffi::export]
@@ -48,13 +48,12 @@ impl Footpost {
             lan: config.lan,
         };
         let system = |details: String| OpenError::System { details };
-        let threads = Threads::start().map_err(|error| system(error.to_string()))?;
-        let runtime = threads.handle().ok_or_else(|| system("no threads".into()))?.clone();
+        let (threads, runtime) = Threads::start().map_err(|error| system(error.to_string()))?;
         let node = runtime.block_on(transports::Footpost::start(config))?;
         let listen_address = node.local_addr().map(|address| address.to_string());
         let listen_address = listen_address.map_err(|error| system(error.to_string()))?;
         let events = Queue::fill(node.subscribe(), &runtime);
-        Ok(Self { line: Line::new(node, runtime), events, listen_address, _threads: threads })
+        Ok(Self { line: Line::new(node, runtime), events, listen_address, threads })
     }
 }
 
@@ -67,6 +66,15 @@ impl Footpost {
     /// An error says that the node had stopped before, and why.
     pub async fn shutdown(&self) -> Result<(), NodeError> {
         self.line.shutdown().await
+    }
+
+    /// Stops the node where it stands, as the end of its process would: nothing accepted is lost, and
+    /// nobody is told. On return Footpost's threads call nobody any more. `shutdown` is better, where
+    /// there is time for it.
+    pub fn halt(&self) {
+        self.threads.end();
+        self.line.drop_node();
+        self.events.end();
     }
 
     /// Waits until there is an event for `take_event`; false once the node has stopped and all were

@@ -219,6 +219,23 @@ def test_a_process_may_die_between_any_two_calls(home):
         assert messages == max(0, min(done - 3, 3))
 
 
+EXIT = """
+import asyncio, sys
+from footpost import Config, Footpost, Vault
+node = Footpost.open(Config(directory=sys.argv[1], lan=False, simulated=True), Vault.OPEN())
+for _ in range(20):
+    asyncio.run(node.stats())
+"""
+
+
+def test_a_process_may_end_without_a_word(home):
+    for _ in range(8):
+        ended = subprocess.run(
+            [sys.executable, "-c", EXIT, str(home)], capture_output=True, timeout=60
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_strings_that_are_empty_huge_or_no_unicode_are_refused(home):
     async def refuse():
         huge, broken = "a" * 1_000_000, "\ud800"

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from collections.abc import AsyncIterator
 from types import TracebackType
 
@@ -106,6 +108,20 @@ __all__ = [
 class Footpost(_generated.Footpost):
     __doc__ = _generated.Footpost.__doc__
 
+    @classmethod
+    def open(cls, config: Config, vault: Vault) -> Footpost:
+        """Opens the node in the configuration's directory; an empty one gets a new identity.
+
+        Waits for the disk, and under a passphrase half a second for its key.
+        """
+        return _halted_at_exit(super().open(config, vault))
+
+    @classmethod
+    def restore(cls, config: Config, vault: Vault, recovery_words: str, path: str) -> Footpost:
+        """Opens a node from a backup, in the configuration's directory, which has none yet."""
+        return _halted_at_exit(super().restore(config, vault, recovery_words, path))
+
+
     async def next_event(self) -> Event | None:
         """The next event; none once the node has stopped and all were taken.
 
@@ -132,6 +148,21 @@ class Footpost(_generated.Footpost):
         traceback: TracebackType | None,
     ) -> None:
         await self.shutdown()
+
+
+_open: weakref.WeakSet[Footpost] = weakref.WeakSet()
+
+
+def _halted_at_exit(node: Footpost) -> Footpost:
+    """Threads that call an interpreter while it ends bring it down."""
+    _open.add(node)
+    return node
+
+
+@atexit.register
+def _halt() -> None:
+    for node in list(_open):
+        node.halt()
 
 
 def _explain(error: type[Exception]) -> None:
