@@ -34,9 +34,9 @@ mod time;
 mod vault;
 
 pub use chat::{
-    Bulletin, BulletinFilter, BulletinId, Contact, ContactError, ContactId, FollowError,
-    IdentityError, KeyWarning, Message, MessageId, PublishError, Relation, SendError, Stance,
-    State, Transfer,
+    Bulletin, BulletinFilter, BulletinId, Contact, ContactError, ContactId, Conversation,
+    FollowError, Found, IdentityError, KeyWarning, Message, MessageId, PublishError, Relation,
+    SendError, Stance, State, Transfer,
 };
 pub use codec::DecodeError;
 pub use config::{Config, ConfigError, MIN_FRAGMENT_BYTES};

@@ -11,6 +11,7 @@ mod custody;
 mod devices;
 mod fragments;
 mod handover;
+mod history;
 mod holdings;
 mod intake;
 mod links;

@@ -5,6 +5,7 @@ use crate::{
     driver::{Driver, Stopped},
     lan::Lan,
     link::Link,
+    power::{Conditions, Power, PowerMode},
     quic::{Dialler, QuicEndpoint, QuicLink, Wanted},
 };
 use footpost_core::{Event, Node, OpenError, StorePath, Timestamp};
@@ -13,6 +14,7 @@ use rand_core::SeedableRng;
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Mutex, PoisonError},
 };
 use thiserror::Error;
 use tokio::{
@@ -86,6 +88,7 @@ pub struct Footpost {
     links: Links,
     endpoint: QuicEndpoint,
     dialler: Dialler,
+    power: Mutex<Power>,
     tasks: JoinSet<()>,
 }
 
@@ -107,7 +110,8 @@ impl Footpost {
         let (accepting, events) = (endpoint.clone(), driver.subscribe());
         tasks.spawn(async move { accepting.accept(up).await });
         tasks.spawn(tend(waiting, links.clone(), events, endpoint.clone(), lan));
-        Ok(Self { driver, links, endpoint, dialler, tasks })
+        let power = Mutex::default();
+        Ok(Self { driver, links, endpoint, dialler, power, tasks })
     }
 
     /// Runs `f` on the engine's thread, between two inputs, and returns what it returned once all
@@ -134,6 +138,38 @@ impl Footpost {
     /// Carries a link that some other transport made, until either side ends it.
     pub fn attach<L: Link>(&self, link: L) {
         self.links.attach(link);
+    }
+
+    /// How much this node gives, from now on.
+    pub async fn set_power_mode(&self, mode: PowerMode) -> Result<(), Stopped> {
+        self.set_power(|power| power.mode = mode).await
+    }
+
+    /// What the shell knows of device and network, whenever it changes.
+    pub async fn set_conditions(&self, conditions: Conditions) -> Result<(), Stopped> {
+        self.set_power(|power| power.conditions = conditions).await
+    }
+
+    async fn set_power(&self, set: impl FnOnce(&mut Power)) -> Result<(), Stopped> {
+        let (before, power) = {
+            let mut power = self.power.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *power;
+            set(&mut power);
+            (before, *power)
+        };
+        self.dialler.call_internet(power.calls_the_internet());
+        let leaves = power.mode() == PowerMode::Leaving && before.mode() != PowerMode::Leaving;
+        let set = move |node: &mut Node, now| {
+            node.set_minting_ahead(power.mints_ahead());
+            if leaves { node.hand_over(now) } else { Ok(()) }
+        };
+        // What fails in the store stops the engine, which says so itself.
+        self.call(set).await.map(drop)
+    }
+
+    /// Calls whoever is wanted and not connected at once, and not only when it is their turn.
+    pub fn hurry(&self) {
+        self.dialler.hurry();
     }
 
     /// Where this node listens for QUIC.

@@ -13,13 +13,16 @@
 //! - `carry`: one task a link, between its two halves and the engine; `queue`: the bounded way out.
 //! - `quic`: links over QUIC: one socket that dials and accepts, who may connect, and whom to keep
 //!   connected (with `backoff` between attempts).
+//! - `bytes`: links over a stream of bytes that a phone's shell owns.
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `minter`: a thread of low priority that mints postmarks for the engine.
+//! - `power`: how much a device gives; `tick`: what it does when it may run for a moment only.
 //! - `clock`: the wall clock, and when somebody has set it.
 //! - `vault`: [`FileVault`] and [`FileWrappingKeys`], which keep the store's keys where there is no
 //!   keystore.
 
 mod backoff;
+mod bytes;
 mod carry;
 mod clock;
 mod driver;
@@ -28,11 +31,16 @@ mod footpost;
 mod lan;
 mod link;
 mod minter;
+mod power;
 mod queue;
 mod quic;
+mod tick;
 mod vault;
 
+pub use bytes::{ByteLink, ByteStream, FrameReader, FrameWriter, LinkEnded, byte_link};
 pub use driver::Stopped;
 pub use footpost::{Config, Events, Footpost, Missed, StartError};
 pub use link::{Link, LinkReceiver, LinkSender};
+pub use power::{Conditions, PowerMode};
+pub use tick::Tick;
 pub use vault::{FileVault, FileWrappingKeys};

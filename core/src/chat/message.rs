@@ -76,6 +76,26 @@ pub struct Message {
     pub transfer: Option<Transfer>,
 }
 
+/// What was said with one contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    /// With whom.
+    pub contact: ContactId,
+    /// The newest message.
+    pub last: Message,
+    /// Received messages that the user has not seen.
+    pub unseen: u32,
+}
+
+/// What a search has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The newest first.
+    pub messages: Vec<Message>,
+    /// Where to go on: all that is older was not looked through. None where nothing is.
+    pub before: Option<MessageId>,
+}
+
 /// How far an attachment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {

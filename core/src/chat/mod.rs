@@ -9,6 +9,6 @@ pub(crate) mod trust;
 
 pub use bulletin::{Bulletin, BulletinFilter, BulletinId, FollowError, PublishError, Stance};
 pub use contact::{Contact, ContactError, ContactId};
-pub use message::{Message, MessageId, SendError, State, Transfer};
+pub use message::{Conversation, Found, Message, MessageId, SendError, State, Transfer};
 pub use relation::Relation;
 pub use trust::{IdentityError, KeyWarning};

@@ -53,6 +53,8 @@ pub(super) struct Postmarks {
     needs_unused: bool,
     /// Whether a body waits for one that pays for all of it.
     lacks_room: bool,
+    /// Whether they are minted before anybody needs them.
+    ahead: bool,
     /// The steady time at which the budget would have been empty: see [`Postmarks::spend`].
     empty_at: Option<SteadyMs>,
 }
@@ -90,6 +92,7 @@ impl Postmarks {
             sweep_at: MAX_VERDICTS,
             needs_unused: false,
             lacks_room: false,
+            ahead: true,
             empty_at: None,
         })
     }
@@ -120,8 +123,8 @@ impl Postmarks {
     fn wanted(&self, now: Timestamp) -> Option<u32> {
         let lacks = |day: u32| {
             ((self.needs_unused || self.lacks_room) && day == now.day())
-                || self.minted(day).count() < A_DAY
-                || self.usable(day).next().is_none()
+                || self.ahead && self.minted(day).count() < A_DAY
+                || (self.ahead || day == now.day()) && self.usable(day).next().is_none()
         };
         let (today, tomorrow) = (now.day(), Timestamp(now.0.saturating_add(AHEAD_MS)).day());
         [today, tomorrow].into_iter().find(|day| lacks(*day))
@@ -168,6 +171,13 @@ impl Node {
             .iter()
             .find(|own| is_begun(own))
             .map(|own| Minting::resume(difficulty, own.postmark.clone(), own.day, own.next_nonce)))
+    }
+
+    /// Whether postmarks are minted before anybody needs them, as they are unless this is set: three
+    /// a day, and tomorrow's today. Otherwise one is kept ready, which saves a battery; letters to
+    /// different contacts are then paid by the same.
+    pub fn set_minting_ahead(&mut self, ahead: bool) {
+        self.postmarks.ahead = ahead;
     }
 
     /// Takes down how far a minting has come, so that no restart loses it; one that is done lets

@@ -121,6 +121,24 @@ impl Store {
         Ok(rows)
     }
 
+    /// With whom something was said: the newest message, and how many are unseen. Of accepted contacts,
+    /// the newest first.
+    pub(crate) fn conversations(&self) -> Result<Vec<(ContactId, MessageId, u32)>, StoreError> {
+        let [read, refresh] = BETWEEN_ENGINES;
+        let sql = format!(
+            "SELECT contact, max(id) AS last, sum(state = {})
+             FROM messages WHERE kind NOT IN ({read}, {refresh})
+                 AND contact IN (SELECT id FROM contacts WHERE relation = 0)
+             GROUP BY contact ORDER BY last DESC",
+            State::Received as u8
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map((), |row| {
+            Ok((ContactId(row.get(0)?), MessageId(row.get(1)?), row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// With all that belongs to it.
     pub(crate) fn delete_message(&self, id: MessageId) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.0])?;

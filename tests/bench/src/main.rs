@@ -8,6 +8,7 @@
 
 mod bare;
 mod bare_quic;
+mod embedding;
 mod figure;
 mod flood;
 mod harness;
@@ -38,12 +39,18 @@ struct Arguments {
     /// Print by how much this process grows when it opens that store.
     #[arg(long, hide = true)]
     resident_of: Option<PathBuf>,
+    /// Print how many seconds an exchange of so many messages takes: see `tests/bench/ffi/run`.
+    #[arg(long, hide = true)]
+    exchange: Option<usize>,
 }
 
 fn main() {
     let arguments = Arguments::parse();
     if let Some(path) = &arguments.resident_of {
         return memory::print(path);
+    }
+    if let Some(count) = arguments.exchange {
+        return embedding::print_exchange(count);
     }
     let figures = measure(arguments.quick);
     if arguments.json {
@@ -70,6 +77,8 @@ fn measure(quick: bool) -> Vec<Figure> {
     figures.extend(quic::figures(&scale.quic));
     progress.set_message("reconciling");
     figures.extend(sync::figures(&scale.sync));
+    progress.set_message("starting, and working for a moment");
+    figures.extend(embedding::figures(&scale.embedding));
     figures
 }
 
@@ -82,6 +91,7 @@ struct Scale {
     portions: usize,
     quic: quic::Scale,
     sync: sync::Scale,
+    embedding: embedding::Scale,
 }
 
 impl Scale {
@@ -97,6 +107,7 @@ impl Scale {
             links: 21,
             cpu_links: 9,
         },
+        embedding: embedding::Scale { stored: 10_000, starts: 11, waiting: 1_000, ticks: 5 },
     };
     const QUICK: Self = Self {
         sealings: 5,
@@ -105,5 +116,6 @@ impl Scale {
         portions: 3,
         quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
         sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },
+        embedding: embedding::Scale { stored: 500, starts: 3, waiting: 100, ticks: 1 },
     };
 }

@@ -89,7 +89,7 @@ fn quic_ratio(runtime: &Runtime, kib: usize, count: usize, transfers: usize) -> 
 }
 
 /// Makes a node at `path` that has `count` envelopes to give, of a size which it returns.
-fn fill(path: &Path, envelope_bytes: usize, count: usize) -> usize {
+pub(crate) fn fill(path: &Path, envelope_bytes: usize, count: usize) -> usize {
     let mut writer = Writer::at(wall_clock(), &StorePath::File(path.to_owned()), 52);
     writer.write(&text_for(envelope_bytes), count);
     writer.node.carried(1).expect("the store works")[0].size_bytes
@@ -161,13 +161,13 @@ async fn wait_for(events: &mut Events, is_it: impl Fn(&Event) -> bool) {
     while !is_it(&events.next().await.expect("the node runs").expect("few events are waiting")) {}
 }
 
-async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
+pub(crate) async fn introduce(who: &Footpost, whom: &Footpost) -> ContactId {
     let card = whom.call(|node, _| node.card().clone()).await.expect("the node runs");
     let add = move |node: &mut footpost_core::Node, now| node.add_contact(now, &card, "friend");
     who.call(add).await.expect("the node runs").expect("the card is good")
 }
 
-async fn start(store: PathBuf) -> Footpost {
+pub(crate) async fn start(store: PathBuf) -> Footpost {
     let config = Config {
         store: StorePath::File(store),
         // One sender hands the same mail to many.
@@ -182,7 +182,7 @@ async fn start(store: PathBuf) -> Footpost {
     Footpost::start(config).await.expect("the node starts")
 }
 
-fn addr(node: &Footpost) -> SocketAddr {
+pub(crate) fn addr(node: &Footpost) -> SocketAddr {
     node.local_addr().expect("the socket is bound")
 }
 

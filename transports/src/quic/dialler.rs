@@ -1,6 +1,6 @@
 //! Keeps wanted neighbours connected.
 
-use super::{endpoint::QuicEndpoint, link::QuicLink};
+use super::{address::is_local, endpoint::QuicEndpoint, link::QuicLink};
 use crate::backoff::Backoff;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -42,7 +42,16 @@ struct Inner {
     endpoint: QuicEndpoint,
     links: mpsc::Sender<QuicLink>,
     rng: ChaCha20Rng,
+    /// What all tasks go by.
+    calls: watch::Sender<Calls>,
     tasks: BTreeMap<Wanted, watch::Sender<Vec<SocketAddr>>>,
+}
+
+/// What is called, and how often it was asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Calls {
+    internet: bool,
+    hurried: u64,
 }
 
 impl Dialler {
@@ -53,7 +62,8 @@ impl Dialler {
         rng: ChaCha20Rng,
     ) -> Self {
         let (runtime, tasks) = (Handle::current(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(Inner { runtime, endpoint, links, rng, tasks })))
+        let calls = watch::Sender::new(Calls { internet: true, hurried: 0 });
+        Self(Arc::new(Mutex::new(Inner { runtime, endpoint, links, rng, calls, tasks })))
     }
 
     /// Keeps `wanted` connected by any one of `addresses`, from now on these.
@@ -67,8 +77,23 @@ impl Dialler {
         let (task, addresses) = watch::channel(addresses);
         let backoff = Backoff::new(ChaCha20Rng::seed_from_u64(inner.rng.next_u64()));
         let (endpoint, links) = (inner.endpoint.clone(), inner.links.clone());
-        inner.runtime.spawn(keep_connected(endpoint, addresses, links, backoff));
+        let calls = inner.calls.subscribe();
+        inner.runtime.spawn(keep_connected(endpoint, addresses, calls, links, backoff));
         inner.tasks.insert(wanted, task);
+    }
+
+    /// Whether addresses beyond the local network are called, from the next attempt on.
+    pub(crate) fn call_internet(&self, internet: bool) {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .calls
+            .send_if_modified(|calls| std::mem::replace(&mut calls.internet, internet) != internet);
+    }
+
+    /// Calls whoever is not connected at once, and not only when it is their turn.
+    pub(crate) fn hurry(&self) {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.calls.send_modify(|calls| calls.hurried += 1);
     }
 
     /// Wants a neighbour no longer. A link that is up stays, and is remembered: should the
@@ -85,14 +110,17 @@ impl Dialler {
 async fn keep_connected(
     endpoint: QuicEndpoint,
     mut addresses: watch::Receiver<Vec<SocketAddr>>,
+    mut calls: watch::Receiver<Calls>,
     links: mpsc::Sender<QuicLink>,
     mut backoff: Backoff<ChaCha20Rng>,
 ) {
     loop {
-        let candidates = addresses.borrow_and_update().clone();
+        let mut candidates = addresses.borrow_and_update().clone();
         if candidates.is_empty() {
             return;
         }
+        let internet = calls.borrow_and_update().internet;
+        candidates.retain(|addr| internet || is_local(addr.ip()));
         if let Some(link) = dial_any(&endpoint, candidates).await {
             let (up, closed) = (Instant::now(), link.closed());
             if links.send(link).await.is_err() {
@@ -105,6 +133,8 @@ async fn keep_connected(
         }
         tokio::select! {
             () = sleep(backoff.next_delay()) => {}
+            // Gone with the dialler, as the addresses are.
+            Ok(()) = calls.changed() => {}
             changed = addresses.changed() => {
                 if changed.is_err() {
                     return;

@@ -6,4 +6,6 @@ mod backpressure;
 mod common;
 mod delivery;
 mod ending;
+mod sparing;
+mod streams;
 mod vanishing;

@@ -419,6 +419,29 @@ fn three_a_day_ahead_of_midnight_and_more_once_they_are_used_up() {
 }
 
 #[test]
+fn who_saves_keeps_one_ready_and_mints_none_ahead() {
+    let mut node = open(21);
+    node.set_minting_ahead(false);
+    let late = Timestamp(NOW.0 + 11 * HOUR_MS);
+    assert_eq!((mint_all(&mut node, NOW), mint_all(&mut node, late)), (1, 0));
+    let alert = BulletinDraft {
+        kind: BulletinKind::Alert,
+        region: String::new(),
+        topic: String::new(),
+        text: "water".into(),
+        lifetime_s: 3600,
+        replaces: None,
+    };
+    // A bulletin takes the one that is ready, and letters need another.
+    node.publish(late, &alert).unwrap();
+    assert_eq!(mint_all(&mut node, late), 1);
+    let tomorrow = Timestamp(NOW.0 + 13 * HOUR_MS);
+    assert_eq!(mint_all(&mut node, tomorrow), 1);
+    node.set_minting_ahead(true);
+    assert!(mint_all(&mut node, tomorrow) >= 2);
+}
+
+#[test]
 fn what_waits_at_midnight_goes_with_the_new_days_postmark() {
     let (mut alice, bob) = (open(1), open(2));
     let to_bob = befriend(&mut alice, &bob);
