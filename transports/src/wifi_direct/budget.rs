@@ -43,11 +43,18 @@ struct Pause {
 }
 
 impl Budget {
+    /// Whether to propose a group to this neighbour.
+    pub(super) fn proposes(&self, now: Duration, with: NeighbourKey, is_contact: bool) -> bool {
+        self.paused.get(&with).is_none_or(|pause| pause.until <= now)
+            && self.allows(now, with, is_contact)
+    }
+
+    /// Whether to take part in one: who proposes has waited as long as it should, or has not and uses
+    /// up its share.
     pub(super) fn allows(&self, now: Duration, with: NeighbourKey, is_contact: bool) -> bool {
         let recent = || self.begun.iter().filter(move |it| it.at + HOUR > now);
         let strangers = recent().filter(|it| !it.is_contact).count();
-        self.paused.get(&with).is_none_or(|pause| pause.until <= now)
-            && recent().count() < PER_HOUR
+        recent().count() < PER_HOUR
             && recent().filter(|it| it.with == with).count() < PER_NEIGHBOUR
             && (is_contact || strangers < WITH_STRANGERS)
     }
@@ -137,11 +144,12 @@ mod tests {
             let most = (FIRST_PAUSE * (1 << failure.min(7))).min(HOUR);
             assert!(until >= most / 2 && until <= most, "{until:?} after {failure}");
             assert!(until > last / 2);
-            assert!(!budget.allows(now, key(1), true) && budget.allows(now + until, key(1), true));
+            assert!(!budget.proposes(now, key(1), true));
+            assert!(budget.proposes(now + until, key(1), true));
             (now, last) = (now + until, until);
         }
         budget.succeeded(now, key(1));
-        assert!(budget.allows(now + PAUSE, key(1), true));
+        assert!(budget.proposes(now + PAUSE, key(1), true));
     }
 
     #[test]

@@ -120,11 +120,9 @@ mod tests {
     #[test]
     fn of_two_one_owns_the_group_whichever_asks() {
         let side = |battery, neighbours| Side { battery, neighbours, channel_mhz: 0 };
-        for (one, other) in [
-            (side(4, 0), side(3, 9)),
-            (side(3, 2), side(3, 1)),
-            (side(1, 0), side(0, 0)),
-        ] {
+        for (one, other) in
+            [(side(4, 0), side(3, 9)), (side(3, 2), side(3, 1)), (side(1, 0), side(0, 0))]
+        {
             assert!(owns(&one, &other) && !owns(&other, &one));
         }
         assert!(owns(&side(2, 2), &side(2, 2)), "of equals the proposer");

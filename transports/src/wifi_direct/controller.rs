@@ -234,11 +234,7 @@ impl Controller {
             WifiDirectNote::Ready { credentials, listens_on } => {
                 self.take_ready(now, from, credentials, listens_on);
             }
-            WifiDirectNote::Decline => {
-                if self.partner() == Some(key) && !matches!(self.state, State::Up(_)) {
-                    self.give_up(now);
-                }
-            }
+            WifiDirectNote::Decline => self.take_refusal(now, key),
         }
     }
 
@@ -271,12 +267,13 @@ impl Controller {
         let best = loads
             .iter()
             .filter(|load| load.links.iter().all(|(_, cost, _)| *cost != CostClass::Wifi))
-            .filter(|load| self.budget.allows(now, load.neighbour, load.is_contact))
+            .filter(|load| self.budget.proposes(now, load.neighbour, load.is_contact))
             .filter_map(|load| {
                 let (link, ..) = load.links.iter().find(|(_, cost, _)| is_near(*cost))?;
                 let rate = self.rates.get(&load.neighbour)?.bytes_s;
                 let is_worth = is_worth(load.waiting_bytes, rate, self.power);
-                is_worth.then_some((load.waiting_bytes, Partner { key: load.neighbour, link: *link }))
+                is_worth
+                    .then_some((load.waiting_bytes, Partner { key: load.neighbour, link: *link }))
             })
             .max_by_key(|(bytes, _)| *bytes);
         let Some((_, to)) = best else { return };
@@ -291,6 +288,7 @@ impl Controller {
         let Some(channel_mhz) = channel(side, &own) else {
             return self.tell(from.link, WifiDirectNote::Decline);
         };
+        let is_allowed = self.may_begin(now, from.key);
         match &mut self.state {
             // Both have asked at once: of the two offers the one with the smaller name stands.
             State::Offered { to, credentials: mine, .. } if to.key == from.key => {
@@ -299,9 +297,7 @@ impl Controller {
                 }
             }
             State::Up(group) => {
-                let is_contact = self.contacts.contains(&from.key);
-                let is_welcome = group.members.len() < MAX_MEMBERS
-                    && self.budget.allows(now, from.key, is_contact);
+                let is_welcome = is_allowed && group.members.len() < MAX_MEMBERS;
                 if let Some((credentials, listens_on)) = group.open.clone().filter(|_| is_welcome) {
                     group.members.insert(from.key);
                     group.until = group.until.max(now + ARRIVAL);
@@ -310,7 +306,7 @@ impl Controller {
                 }
                 return self.tell(from.link, WifiDirectNote::Decline);
             }
-            State::Free if self.may_begin(now, from.key) => self.begin(now, from.key),
+            State::Free if is_allowed => self.begin(now, from.key),
             _ => return self.tell(from.link, WifiDirectNote::Decline),
         }
         self.tell(from.link, WifiDirectNote::Accept { side: own });
@@ -327,15 +323,29 @@ impl Controller {
             return;
         }
         match channel(own, side) {
-            None => {
-                self.tell(from.link, WifiDirectNote::Decline);
-                self.give_up(now);
-            }
+            None => self.give_up(now),
             Some(channel_mhz) if owns(own, side) => {
                 let credentials = credentials.clone();
                 self.create(now, from, credentials, channel_mhz);
             }
             Some(_) => self.state = State::Awaiting { owner: from, until: now + READY_TIMEOUT },
+        }
+    }
+
+    /// The other side will not come, or cannot.
+    fn take_refusal(&mut self, now: Duration, key: NeighbourKey) {
+        let is_over = match &mut self.state {
+            State::Offered { to: with, .. }
+            | State::Awaiting { owner: with, .. }
+            | State::Creating { with, .. }
+            | State::Joining { owner: with, .. } => with.key == key,
+            State::Up(group) => {
+                group.open.is_some() && group.members.remove(&key) && group.members.is_empty()
+            }
+            State::Free | State::Leaving { .. } => false,
+        };
+        if is_over {
+            self.give_up(now);
         }
     }
 
@@ -346,10 +356,8 @@ impl Controller {
         credentials: Credentials,
         channel_mhz: Option<u16>,
     ) {
-        self.commands.push_back(Command::CreateGroup {
-            credentials: credentials.clone(),
-            channel_mhz,
-        });
+        self.commands
+            .push_back(Command::CreateGroup { credentials: credentials.clone(), channel_mhz });
         self.state = State::Creating { with, credentials, until: now + FORM_TIMEOUT };
     }
 
@@ -377,13 +385,13 @@ impl Controller {
         let (with, open) = match mem::replace(&mut self.state, State::Free) {
             State::Creating { with, credentials, .. } => {
                 let listens_on = SocketAddr::new(own, self.port);
-                let note =
-                    WifiDirectNote::Ready { credentials: credentials.clone(), listens_on };
+                let note = WifiDirectNote::Ready { credentials: credentials.clone(), listens_on };
                 self.tell(with.link, note);
                 (with, Some((credentials, listens_on)))
             }
             State::Joining { owner, listens_on, .. } => {
                 let Some(at) = inside(listens_on, own, interface) else {
+                    self.tell(owner.link, WifiDirectNote::Decline);
                     self.budget.failed(now, owner.key, &mut self.rng);
                     return self.leave(now);
                 };
@@ -432,6 +440,7 @@ impl Controller {
             | State::Awaiting { owner: with, .. }
             | State::Creating { with, .. }
             | State::Joining { owner: with, .. } => {
+                self.tell(with.link, WifiDirectNote::Decline);
                 self.budget.failed(now, with.key, &mut self.rng);
             }
             State::Up(group) => {
@@ -458,16 +467,6 @@ impl Controller {
 
     fn begin(&mut self, now: Duration, with: NeighbourKey) {
         self.budget.begin(now, with, self.contacts.contains(&with));
-    }
-
-    fn partner(&self) -> Option<NeighbourKey> {
-        match &self.state {
-            State::Offered { to: with, .. }
-            | State::Awaiting { owner: with, .. }
-            | State::Creating { with, .. }
-            | State::Joining { owner: with, .. } => Some(with.key),
-            State::Free | State::Up(_) | State::Leaving { .. } => None,
-        }
     }
 
     fn side(&self) -> Side {

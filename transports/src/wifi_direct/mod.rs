@@ -25,4 +25,4 @@ mod tests;
 pub use command::{Command, Fact, Station};
 pub use runner::WifiDirect;
 
-pub(crate) use runner::start;
+pub(crate) use runner::{Surroundings, start};
