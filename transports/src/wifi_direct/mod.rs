@@ -21,8 +21,12 @@ mod controller;
 mod runner;
 #[cfg(test)]
 mod tests;
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+mod wpa;
 
 pub use command::{Command, Fact, Station};
 pub use runner::WifiDirect;
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+pub use wpa::run_on_wpa;
 
 pub(crate) use runner::{Surroundings, start};
