@@ -8,7 +8,7 @@
 //! group at a time.
 
 use super::budget::Budget;
-use super::choice::{battery, channel, expected_bytes_s, is_near, is_worth, owns};
+use super::choice::{battery, channel_mhz, expected_bytes_s, is_near, is_worth, owns};
 use super::command::{Command, Fact, Station};
 use crate::power::{Power, PowerMode};
 use footpost_core::{CostClass, Credentials, LinkId, Load, NeighbourKey, Side, WifiDirectNote};
@@ -25,7 +25,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a group may take to come about, or to be joined.
 const FORM_TIMEOUT: Duration = Duration::from_secs(45);
 /// And until the other side says that it has.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long the radio may take to let go of a group; then it has.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A group that has moved little for so long is left.
@@ -228,9 +228,9 @@ impl Controller {
         let from = Partner { key, link };
         match note {
             WifiDirectNote::Offer { side, credentials } => {
-                self.take_offer(now, from, &side, credentials);
+                self.take_offer(now, from, side, credentials);
             }
-            WifiDirectNote::Accept { side } => self.take_acceptance(now, from, &side),
+            WifiDirectNote::Accept { side } => self.take_acceptance(now, from, side),
             WifiDirectNote::Ready { credentials, listens_on } => {
                 self.take_ready(now, from, credentials, listens_on);
             }
@@ -249,11 +249,11 @@ impl Controller {
             .entry(load.neighbour)
             .or_insert_with(|| Rate { bytes_s: expected.unwrap_or(0), since: None });
         if let Some((at, before)) = rate.since
-            && now > at
+            && let Some(took) = now.checked_sub(at).filter(|took| !took.is_zero())
         {
             // A link that has ended takes its count along.
             let moved = u128::from(moved.saturating_sub(before));
-            let seen = moved * 1000 / (now - at).as_millis().max(1);
+            let seen = moved * 1000 / took.as_millis().max(1);
             rate.bytes_s = u64::midpoint(rate.bytes_s, u64::try_from(seen).unwrap_or(u64::MAX));
         }
         rate.since = (load.waiting_bytes > 0).then_some((now, moved));
@@ -283,9 +283,9 @@ impl Controller {
         self.state = State::Offered { to, own, credentials, until: now + ANSWER_TIMEOUT };
     }
 
-    fn take_offer(&mut self, now: Duration, from: Partner, side: &Side, credentials: Credentials) {
+    fn take_offer(&mut self, now: Duration, from: Partner, side: Side, credentials: Credentials) {
         let own = self.side();
-        let Some(channel_mhz) = channel(side, &own) else {
+        let Some(channel_mhz) = channel_mhz(side, own) else {
             return self.tell(from.link, WifiDirectNote::Decline);
         };
         let is_allowed = self.may_begin(now, from.key);
@@ -310,21 +310,21 @@ impl Controller {
             _ => return self.tell(from.link, WifiDirectNote::Decline),
         }
         self.tell(from.link, WifiDirectNote::Accept { side: own });
-        if owns(side, &own) {
+        if owns(side, own) {
             self.state = State::Awaiting { owner: from, until: now + READY_TIMEOUT };
         } else {
             self.create(now, from, credentials, channel_mhz);
         }
     }
 
-    fn take_acceptance(&mut self, now: Duration, from: Partner, side: &Side) {
+    fn take_acceptance(&mut self, now: Duration, from: Partner, side: Side) {
         let State::Offered { to, own, credentials, .. } = &self.state else { return };
         if to.key != from.key {
             return;
         }
-        match channel(own, side) {
+        match channel_mhz(*own, side) {
             None => self.give_up(now),
-            Some(channel_mhz) if owns(own, side) => {
+            Some(channel_mhz) if owns(*own, side) => {
                 let credentials = credentials.clone();
                 self.create(now, from, credentials, channel_mhz);
             }

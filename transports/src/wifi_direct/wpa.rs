@@ -66,6 +66,9 @@ enum Signal {
     Gone,
 }
 
+/// What a message means.
+type Reading = fn(&Message) -> Option<Signal>;
+
 /// Executes what `wifi` commands, by the `wpa_supplicant` on `bus`, which is the system's unless an
 /// address is given. Ends with the node; where there is no radio, or none any more, it looks again
 /// from time to time.
@@ -181,7 +184,7 @@ impl Wpa {
             .with_path(self.device.clone());
         let own_station = from(INTERFACE, "PropertiesChanged").with_path(self.device.clone());
         let owner = of("org.freedesktop.DBus", "NameOwnerChanged");
-        let rules: [(MatchRule<'static>, fn(&Message) -> Option<Signal>); 6] = [
+        let rules: [(_, Reading); 6] = [
             (from(P2P, "GroupStarted"), group_started),
             (from(P2P, "GroupFinished"), |_| Some(Signal::GroupEnded)),
             (from(P2P, "GroupFormationFailure"), |_| Some(Signal::GroupEnded)),
@@ -211,13 +214,13 @@ impl Wpa {
                 }
             }
             let fact = tokio::select! {
-                command = wifi.next_command() => match command {
-                    Some(command) => self.execute(command).await,
-                    None => {
+                command = wifi.next_command() => {
+                    let Some(command) = command else {
                         self.remove_group().await;
                         return true;
-                    }
-                },
+                    };
+                    self.execute(command).await
+                }
                 signal = self.signals.recv() => match signal {
                     Some(Signal::GroupStarted(group)) => Some(self.enter(group).await),
                     Some(Signal::GroupEnded) if self.credentials.is_some() => {
@@ -297,14 +300,12 @@ impl Wpa {
                 sleep(ADDRESS_EVERY).await;
             }
         };
-        match timeout(ADDRESS_TIMEOUT, address).await {
-            Ok((own, interface)) => Fact::GroupUp { own: IpAddr::V6(own), interface },
-            Err(_) => {
-                warn!(?name, "a Wi-Fi Direct group without an IPv6 address: is IPv6 switched off?");
-                self.remove_group().await;
-                Fact::GroupDown
-            }
+        if let Ok((own, interface)) = timeout(ADDRESS_TIMEOUT, address).await {
+            return Fact::GroupUp { own: IpAddr::V6(own), interface };
         }
+        warn!(?name, "a Wi-Fi Direct group without an IPv6 address: is IPv6 switched off?");
+        self.remove_group().await;
+        Fact::GroupDown
     }
 
     /// Whatever there is of a group, and its credentials. That something was gone before is fine.
