@@ -222,7 +222,16 @@ impl Wpa {
                     self.execute(command).await
                 }
                 signal = self.signals.recv() => match signal {
-                    Some(Signal::GroupStarted(group)) => Some(self.enter(group).await),
+                    Some(Signal::GroupStarted(group)) => {
+                        self.group = Some(group.clone());
+                        if self.credentials.is_some() {
+                            Some(self.enter(&group).await)
+                        } else {
+                            // It was given up while it was on its way.
+                            self.remove_group().await;
+                            None
+                        }
+                    }
                     Some(Signal::GroupEnded) if self.credentials.is_some() => {
                         self.remove_group().await;
                         Some(Fact::GroupDown)
@@ -285,9 +294,8 @@ impl Wpa {
     }
 
     /// The group is up: what is left is its address.
-    async fn enter(&mut self, group: Path<'static>) -> Fact {
-        let name: Result<String, _> = self.at(&group).get(INTERFACE, "Ifname").await;
-        self.group = Some(group);
+    async fn enter(&mut self, group: &Path<'static>) -> Fact {
+        let name: Result<String, _> = self.at(group).get(INTERFACE, "Ifname").await;
         let address = async {
             let Ok(name) = &name else { return pending().await };
             loop {
@@ -310,16 +318,15 @@ impl Wpa {
 
     /// Whatever there is of a group, and its credentials. That something was gone before is fine.
     async fn remove_group(&mut self) {
-        let Some(credentials) = self.credentials.take() else { return };
-        let left: Result<(), _> = match self.group.take() {
-            Some(group) => self.at(&group).method_call(P2P, "Disconnect", ()).await,
-            None => self.at(&self.device).method_call(P2P, "Cancel", ()).await,
-        };
-        let device = self.at(&self.device);
-        let forgotten: Result<(), _> =
-            device.method_call(P2P, "RemovePersistentGroup", (credentials,)).await;
-        if let Err(error) = left.and(forgotten) {
-            debug!(%error, "the group was gone");
+        let (group, credentials) = (self.group.take(), self.credentials.take());
+        if let Some(group) = &group {
+            note(self.at(group).method_call(P2P, "Disconnect", ()).await);
+        } else if credentials.is_some() {
+            note(self.at(&self.device).method_call(P2P, "Cancel", ()).await);
+        }
+        if let Some(credentials) = credentials {
+            let device = self.at(&self.device);
+            note(device.method_call(P2P, "RemovePersistentGroup", (credentials,)).await);
         }
     }
 
@@ -335,6 +342,12 @@ impl Wpa {
             Ok(channel_mhz) => Station::Bound { channel_mhz },
             Err(_) => Station::Free,
         }
+    }
+}
+
+fn note(done: Result<(), dbus::Error>) {
+    if let Err(error) = done {
+        debug!(%error, "it was gone");
     }
 }
 
