@@ -118,6 +118,8 @@ pub struct Node {
     handover: Option<Handover>,
     /// The block of an own attachment whose repair symbols were made last.
     source: Option<((MessageId, u32), Encoder)>,
+    /// And the one of which symbols were read last: a few pages of a large block cost as much as all.
+    content: Option<((MessageId, u32), Zeroizing<Vec<u8>>)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -234,6 +236,7 @@ impl Node {
             leaving: Leaving::default(),
             handover: None,
             source: None,
+            content: None,
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,

@@ -86,7 +86,7 @@ impl Node {
         neighbour: NeighbourId,
         moved_bytes: u64,
     ) -> Result<(), StoreError> {
-        self.source = None;
+        (self.source, self.content) = (None, None);
         self.mailboxes.part(moved_bytes);
         if let Some(known) = self.neighbours.get(&neighbour) {
             self.store.set_neighbour(&neighbour, known)?;
