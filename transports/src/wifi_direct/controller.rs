@@ -253,15 +253,17 @@ impl Controller {
             .rates
             .entry(load.neighbour)
             .or_insert_with(|| Rate { bytes_s: expected.unwrap_or(0), since: None });
-        if let Some((at, before)) = rate.since
-            && let Some(took) = now.checked_sub(at).filter(|took| !took.is_zero())
+        // A group says nothing of what will be left after it.
+        let is_grouped = load.links.iter().any(|(_, cost, _)| *cost == CostClass::Wifi);
+        if let Some((at, before)) = rate.since.take()
+            && let Some(took) = now.checked_sub(at).filter(|took| !took.is_zero() && !is_grouped)
         {
             // A link that has ended takes its count along.
             let moved = u128::from(moved.saturating_sub(before));
             let seen = moved * 1000 / took.as_millis().max(1);
             rate.bytes_s = u64::midpoint(rate.bytes_s, u64::try_from(seen).unwrap_or(u64::MAX));
         }
-        rate.since = (load.waiting_bytes > 0).then_some((now, moved));
+        rate.since = (load.waiting_bytes > 0 && !is_grouped).then_some((now, moved));
     }
 
     /// Offers a group to the neighbour with whom it gains most, if there is one.

@@ -59,7 +59,7 @@ pub(crate) struct Surroundings {
 pub(crate) fn start(around: Surroundings, rng: ChaCha20Rng) -> WifiDirect {
     let (commands, waiting) = mpsc::channel(WAITING);
     let (told, facts) = mpsc::channel(WAITING);
-    // Without a port nobody could call: the controller forms no groups then.
+    // A member does not call a port 0, and leaves.
     let port = around.endpoint.local_addr().map_or(0, |addr| addr.port());
     let controller = Controller::new(port, rng);
     let runner = Runner { controller, around, commands, begun: Instant::now() };
