@@ -117,9 +117,9 @@ pub struct Node {
     leaving: Leaving,
     handover: Option<Handover>,
     /// The block of an own attachment whose repair symbols were made last.
-    source: Option<((MessageId, u32), Encoder)>,
+    source: Option<(Block, Encoder)>,
     /// And the one of which symbols were read last: a few pages of a large block cost as much as all.
-    content: Option<((MessageId, u32), Zeroizing<Vec<u8>>)>,
+    content: Option<(Block, Zeroizing<Vec<u8>>)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -130,6 +130,9 @@ pub struct Node {
     events: VecDeque<Event>,
     notes: VecDeque<Note>,
 }
+
+/// A block of an own attachment, by its message and number.
+type Block = (MessageId, u32);
 
 /// What a day's neighbours and carriers can recognise this node by; all of it rotates together.
 struct Epoch {
