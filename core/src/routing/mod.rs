@@ -135,6 +135,11 @@ impl TransferOrder {
         }
     }
 
+    /// Whether nothing but their kind says which of the two goes first.
+    pub(crate) fn is_rival_of(&self, other: &Self) -> bool {
+        (self.is_for_others, self.priority) == (other.is_for_others, other.priority)
+    }
+
     /// Whether it can wait for what is on the way here to its reader.
     pub(crate) fn yields(&self) -> bool {
         matches!(self.turn, Turn::Fragment { is_for_others: true, .. })
