@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What may wait of one kind of small news. A neighbour that keeps asking and does not read must
 /// not fill the memory; what is left out is found by the next reconciliation.
 pub(super) const MAX_WAITING: usize = 16_384;
+/// Letters go before fragments, until they have had so much more of the link: some fifty ordinary ones.
+/// From there on both have half of it, so that no flood of letters starves what is large.
+const LETTERS_LEAD_BYTES: i64 = 64 * 1024;
 /// Envelopes asked of one neighbour at once.
 const MAX_WISHES: usize = 4096;
 
@@ -120,9 +123,12 @@ struct Outbox {
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
-    transfers: BTreeSet<TransferOrder>,
-    /// Fragments among them.
+    letters: BTreeSet<TransferOrder>,
+    fragments: BTreeSet<TransferOrder>,
+    /// The fragments among all that waits.
     pieces: BTreeMap<EnvelopeRow, Piece>,
+    /// What letters have had of the link beyond what fragments had, in bytes.
+    lead_bytes: i64,
     current: Option<Transfer>,
 }
 
@@ -289,7 +295,7 @@ impl Session {
         turn: u64,
     ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
+        self.outbox.fragments.insert(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -303,11 +309,12 @@ impl Session {
     /// Whether nothing small or large waits to go out.
     pub(crate) fn is_idle(&self) -> bool {
         let outbox = &self.outbox;
-        self.is_live() && outbox.current.is_none() && outbox.transfers.is_empty()
+        let is_empty = outbox.letters.is_empty() && outbox.fragments.is_empty();
+        self.is_live() && outbox.current.is_none() && is_empty
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
-        self.outbox.transfers.insert(order);
+        self.outbox.letters.insert(order);
     }
 
     /// Ends the session: what waits is dropped, but for one last frame.
@@ -324,14 +331,29 @@ impl Session {
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
     pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
-        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+        let outbox = &mut self.outbox;
+        if outbox.current.is_some() {
             return None;
         }
-        self.outbox.transfers.pop_first()
+        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
+        let Some(fragment) = outbox.fragments.first().filter(|next| !is_held(next)) else {
+            return outbox.letters.pop_first();
+        };
+        let is_over = crate::routing::fl(4) && outbox.lead_bytes >= LETTERS_LEAD_BYTES;
+        let is_first = |letter: &TransferOrder| {
+            letter < fragment && !(is_over && letter.is_rival_of(fragment))
+        };
+        if outbox.letters.first().is_some_and(is_first) {
+            outbox.letters.pop_first()
+        } else {
+            outbox.fragments.pop_first()
+        }
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {
+    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage, is_fragment: bool) {
+        let len = bytes.len() as i64;
+        let lead_bytes = self.outbox.lead_bytes + if is_fragment { -len } else { len };
+        self.outbox.lead_bytes = lead_bytes.clamp(0, LETTERS_LEAD_BYTES);
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
     }
 

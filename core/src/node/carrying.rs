@@ -39,6 +39,7 @@ pub(super) struct Arrival {
     pub(super) priority: Priority,
     pub(super) worth: Worth,
     pub(super) bringer: Bringer,
+    pub(super) is_letter: bool,
 }
 
 impl Node {
@@ -103,7 +104,7 @@ impl Node {
 
     /// Whether there is room for it, or would be.
     pub(super) fn admits(&mut self, arrival: &Arrival) -> Result<bool, StoreError> {
-        let &Arrival { size_bytes, priority, worth, bringer } = arrival;
+        let &Arrival { size_bytes, priority, worth, bringer, .. } = arrival;
         if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
             return Ok(false);
         }
@@ -114,7 +115,7 @@ impl Node {
             return Ok(true);
         }
         let Some((_, least)) = self.next_to_leave()? else { return Ok(false) };
-        let excess = self.leaving.shares.excess_of(bringer, priority, size_bytes);
+        let excess = self.leaving.shares.excess_of(bringer, priority, size_bytes, arrival.is_letter);
         let worth = if excess.of_urgent { worth.demoted() } else { worth };
         Ok(match (excess.of_bringer, least.is_surplus) {
             (false, true) => true,
@@ -133,7 +134,7 @@ impl Node {
             if self.has_room(arrival.size_bytes) {
                 let &Arrival { bringer, priority, size_bytes, .. } = arrival;
                 if self.leaving.weighed.is_some() {
-                    self.leaving.shares.add(bringer, priority, size_bytes);
+                    self.leaving.shares.add(bringer, priority, size_bytes, arrival.is_letter);
                 }
                 return Ok(true);
             }
@@ -162,7 +163,7 @@ impl Node {
         }
         for (envelope, bringer) in gone {
             let size_bytes = envelope.size_bytes as u64;
-            self.leaving.shares.remove(bringer, envelope.priority, size_bytes);
+            self.leaving.shares.remove(bringer, envelope.priority, size_bytes, envelope.fragment.is_none());
             self.remove_envelope(&envelope)?;
             self.turnover.evicted += 1;
         }
@@ -241,7 +242,7 @@ impl Node {
         let bringers = self.store.bringers()?;
         for (worth, envelope) in weighed {
             let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
-            let excess = shares.add(bringer, envelope.priority, envelope.size_bytes as u64);
+            let excess = shares.add(bringer, envelope.priority, envelope.size_bytes as u64, envelope.fragment.is_none());
             let worth = if excess.of_urgent { worth.demoted() } else { worth };
             let is_surplus = excess.of_bringer;
             order.push(Place { worth, row: envelope.row, bringer, is_surplus });

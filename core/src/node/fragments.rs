@@ -264,7 +264,7 @@ impl Node {
         self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
         let (size_bytes, priority) = (traits.fragment_bytes.into(), traits.priority);
-        if !self.admits(&Arrival { size_bytes, priority, worth, bringer })? {
+        if !self.admits(&Arrival { size_bytes, priority, worth, bringer, is_letter: false })? {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();

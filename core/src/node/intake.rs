@@ -349,7 +349,7 @@ impl Node {
         let worth = self.outlook().worth(&copy);
         let neighbour = self.links.get(&link).and_then(|session| session.neighbour);
         let bringer = self.bringer(neighbour);
-        let arrival = Arrival { size_bytes, priority: copy.priority, worth, bringer };
+        let arrival = Arrival { size_bytes, priority: copy.priority, worth, bringer, is_letter: !copy.is_fragment };
         if !self.make_room(&arrival)? {
             return Ok(());
         }

@@ -185,7 +185,7 @@ impl Node {
             // A copy that moves is not halved.
             generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
-        session.begin_transfer(bytes, passage);
+        session.begin_transfer(bytes, passage, envelope.fragment.is_some());
         Ok(())
     }
 

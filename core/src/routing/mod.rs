@@ -16,7 +16,7 @@ pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
 pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
 pub(crate) use reputation::{Reputation, Verdict};
 pub(crate) use shares::{Bringer, Shares, Use};
-pub(crate) use utility::{AckAges, Ages, Copy, Outlook, Peer, Worth};
+pub(crate) use utility::{fl, AckAges, Ages, Copy, Outlook, Peer, Worth};
 
 use crate::chat::ContactId;
 use crate::envelope::Priority;
@@ -116,7 +116,8 @@ enum Turn {
 impl TransferOrder {
     /// `neighbour` is the contact that the link is proven to lead to.
     pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>, rank: u32) -> Self {
-        let (generation, born) = (envelope.generation, Reverse(envelope.born));
+        let size = if utility::fl(2) { 8 + (envelope.size_bytes as u64 / 512).checked_ilog2().map_or(0, |l| l as u8 + 1) } else { 0 };
+        let (generation, born) = (envelope.generation + size, Reverse(envelope.born));
         Self {
             is_for_others: !is_direct(envelope, neighbour) && !is_sos(envelope),
             priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
@@ -133,6 +134,11 @@ impl TransferOrder {
             turn: Turn::Fragment { is_for_others: !is_pull, number: turn },
             row: fragment.row,
         }
+    }
+
+    /// Whether nothing but their kind says which of the two goes first.
+    pub(crate) fn is_rival_of(&self, other: &Self) -> bool {
+        (self.is_for_others, self.priority) == (other.is_for_others, other.priority)
     }
 
     /// Whether it can wait for what is on the way here to its reader.

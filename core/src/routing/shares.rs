@@ -74,6 +74,7 @@ pub(crate) struct Shares {
     room: Use,
     by_bringer: BTreeMap<Bringer, Use>,
     urgent: Use,
+    letters: Use,
 }
 
 impl Shares {
@@ -82,7 +83,8 @@ impl Shares {
     }
 
     /// Counts one more.
-    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) -> Excess {
+    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64, is_letter: bool) -> Excess {
+        if is_letter { self.letters.add(size_bytes); }
         self.by_bringer.entry(bringer).or_default().add(size_bytes);
         if priority == Priority::Urgent {
             self.urgent.add(size_bytes);
@@ -91,11 +93,13 @@ impl Shares {
         let theirs = self.by_bringer.get(&bringer).copied().unwrap_or_default();
         Excess {
             of_bringer: theirs.exceeds(self.room, share),
-            of_urgent: priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE),
+            of_urgent: priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE)
+                || super::fl(8) && is_letter && self.letters.bytes > self.room.bytes / 2,
         }
     }
 
-    pub(crate) fn remove(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) {
+    pub(crate) fn remove(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64, is_letter: bool) {
+        if is_letter { self.letters.remove(size_bytes); }
         self.by_bringer.entry(bringer).or_default().remove(size_bytes);
         if priority == Priority::Urgent {
             self.urgent.remove(size_bytes);
@@ -108,9 +112,10 @@ impl Shares {
         bringer: Bringer,
         priority: Priority,
         size_bytes: u64,
+        is_letter: bool,
     ) -> Excess {
-        let excess = self.add(bringer, priority, size_bytes);
-        self.remove(bringer, priority, size_bytes);
+        let excess = self.add(bringer, priority, size_bytes, is_letter);
+        self.remove(bringer, priority, size_bytes, is_letter);
         excess
     }
 }

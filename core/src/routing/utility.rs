@@ -185,9 +185,18 @@ impl Outlook<'_> {
     }
 }
 
+pub(crate) fn fl(bit: u32) -> bool {
+    static F: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *F.get_or_init(|| std::env::var("FL").map_or(0, |v| v.parse().unwrap())) & bit != 0
+}
+
 /// How often a copy may be halved more than a large one, for the same bytes in all.
 fn small(copy: &Copy) -> f64 {
     let bytes = if copy.is_fragment { BODY_BYTES } else { LETTER_BYTES };
+    if !copy.is_fragment && fl(1) {
+        let size = copy.size_bytes.max(1) as f64;
+        return (BODY_BYTES / size).log2().max(0.0) + (8192.0 / size).log2().clamp(0.0, 3.0);
+    }
     (bytes / copy.size_bytes.max(1) as f64).log2().max(0.0)
 }
 
