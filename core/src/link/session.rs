@@ -8,6 +8,7 @@ use super::frame::{Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
 use super::heard::Heard;
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
+use super::turns::Turns;
 use super::{CloseReason, LinkInfo, Role, Violation};
 use crate::chat::ContactId;
 use crate::envelope::EnvelopeId;
@@ -20,9 +21,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What may wait of one kind of small news. A neighbour that keeps asking and does not read must
 /// not fill the memory; what is left out is found by the next reconciliation.
 pub(super) const MAX_WAITING: usize = 16_384;
-/// Letters go before fragments, until they have had so much more of the link: some fifty ordinary ones.
-/// From there on both have half of it, so that no flood of letters starves what is large.
-const LETTERS_LEAD_BYTES: i64 = 64 * 1024;
 /// Envelopes asked of one neighbour at once.
 const MAX_WISHES: usize = 4096;
 
@@ -123,12 +121,9 @@ struct Outbox {
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
-    letters: BTreeSet<TransferOrder>,
-    fragments: BTreeSet<TransferOrder>,
-    /// The fragments among all that waits.
+    turns: Turns,
+    /// The fragments among them.
     pieces: BTreeMap<EnvelopeRow, Piece>,
-    /// What letters have had of the link beyond what fragments had, in bytes.
-    lead_bytes: i64,
     current: Option<Transfer>,
 }
 
@@ -295,7 +290,7 @@ impl Session {
         turn: u64,
     ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.outbox.fragments.insert(TransferOrder::of_fragment(fragment, is_pull, turn));
+        self.outbox.turns.push(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -307,14 +302,12 @@ impl Session {
     }
 
     /// Whether nothing small or large waits to go out.
-    pub(crate) fn is_idle(&self) -> bool {
-        let outbox = &self.outbox;
-        let is_empty = outbox.letters.is_empty() && outbox.fragments.is_empty();
-        self.is_live() && outbox.current.is_none() && is_empty
+    pub(crate) fn is_idle(&self, now: SteadyMs) -> bool {
+        self.is_live() && self.outbox.current.is_none() && self.outbox.turns.is_idle(now)
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
-        self.outbox.letters.insert(order);
+        self.outbox.turns.push(order);
     }
 
     /// Ends the session: what waits is dropped, but for one last frame.
@@ -330,31 +323,27 @@ impl Session {
     /// The next envelope to send, unless one is still under way: the caller fetches it from the
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
-    pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        let outbox = &mut self.outbox;
-        if outbox.current.is_some() {
+    pub(crate) fn next_transfer(&mut self, now: SteadyMs) -> Option<TransferOrder> {
+        if self.outbox.current.is_some() {
             return None;
         }
-        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
-        let Some(fragment) = outbox.fragments.first().filter(|next| !is_held(next)) else {
-            return outbox.letters.pop_first();
-        };
-        let is_over = crate::routing::fl(4) && outbox.lead_bytes >= LETTERS_LEAD_BYTES;
-        let is_first = |letter: &TransferOrder| {
-            letter < fragment && !(is_over && letter.is_rival_of(fragment))
-        };
-        if outbox.letters.first().is_some_and(is_first) {
-            outbox.letters.pop_first()
-        } else {
-            outbox.fragments.pop_first()
-        }
+        self.outbox.turns.pop(now, self.bodies.is_pulling())
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage, is_fragment: bool) {
-        let len = bytes.len() as i64;
-        let lead_bytes = self.outbox.lead_bytes + if is_fragment { -len } else { len };
-        self.outbox.lead_bytes = lead_bytes.clamp(0, LETTERS_LEAD_BYTES);
+    pub(crate) fn begin_transfer(
+        &mut self,
+        now: SteadyMs,
+        bytes: Vec<u8>,
+        passage: Passage,
+        is_fragment: bool,
+    ) {
+        self.outbox.turns.sent(now, bytes.len(), is_fragment);
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
+    }
+
+    /// The neighbour has taken a letter of this length.
+    pub(crate) fn note_letter_taken(&mut self, size_bytes: usize) {
+        self.outbox.turns.taken(size_bytes);
     }
 
     /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,

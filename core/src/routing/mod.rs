@@ -141,6 +141,14 @@ impl TransferOrder {
         (self.is_for_others, self.priority) == (other.is_for_others, other.priority)
     }
 
+    pub(crate) fn is_fragment(&self) -> bool {
+        matches!(self.turn, Turn::Fragment { .. })
+    }
+
+    pub(crate) fn is_for_others(&self) -> bool {
+        self.is_for_others
+    }
+
     /// Whether it can wait for what is on the way here to its reader.
     pub(crate) fn yields(&self) -> bool {
         matches!(self.turn, Turn::Fragment { is_for_others: true, .. })
