@@ -64,12 +64,12 @@ impl Turns {
 
     fn next(&self, now: SteadyMs, is_pulling: bool) -> Option<TransferOrder> {
         let fragment = self.fragments.first().filter(|it| !(is_pulling && it.yields()));
-        let has_credit = self.credit_bytes > 0 || now - self.sent >= RETRY_MS || !crate::routing::fl(16);
+        let has_credit = self.credit_bytes > 0 || now - self.sent >= RETRY_MS;
         let letter = self.letters.first().filter(|it| has_credit || !it.is_for_others());
         let (Some(letter), Some(fragment)) = (letter, fragment) else {
             return letter.or(fragment).copied();
         };
-        let has_lead = self.lead_bytes >= LEAD_BYTES && crate::routing::fl(4);
+        let has_lead = self.lead_bytes >= LEAD_BYTES;
         let is_first = letter < fragment && !(has_lead && letter.is_rival_of(fragment));
         Some(if is_first { *letter } else { *fragment })
     }
@@ -93,5 +93,65 @@ impl Turns {
     pub(super) fn taken(&mut self, size_bytes: usize) {
         let size_bytes = size_bytes as i64;
         self.credit_bytes = (self.credit_bytes + size_bytes + size_bytes / 2).min(MAX_CREDIT_BYTES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LETTER_BYTES: usize = 8 * 1024;
+
+    fn letters(count: i64) -> Turns {
+        let mut turns = Turns::default();
+        (0..count).for_each(|row| turns.push(TransferOrder::letter_for_others(row)));
+        turns
+    }
+
+    /// Sends what may go at `now`, and says how many letters and fragments that were.
+    fn send(turns: &mut Turns, now: i64, most: usize) -> [usize; 2] {
+        let mut sent = [0, 0];
+        while sent.iter().sum::<usize>() < most
+            && let Some(next) = turns.pop(now, false)
+        {
+            turns.sent(now, LETTER_BYTES, next.is_fragment());
+            sent[usize::from(next.is_fragment())] += 1;
+        }
+        sent
+    }
+
+    #[test]
+    fn who_takes_no_letters_costs_the_air_of_few() {
+        let mut turns = letters(100);
+        assert_eq!(send(&mut turns, 0, 100), [16, 0]);
+        assert!(turns.is_idle(RETRY_MS - 1));
+        assert_eq!(send(&mut turns, RETRY_MS, 100), [4, 0]);
+        assert_eq!(send(&mut turns, RETRY_MS + 1, 100), [0, 0]);
+        // What is taken makes room for more, and what is for the neighbour itself waits for nothing.
+        (0..4).for_each(|_| turns.taken(LETTER_BYTES));
+        assert_eq!(send(&mut turns, RETRY_MS + 1, 100), [6, 0]);
+        turns.push(TransferOrder::letter_for_reader(1000));
+        assert_eq!(send(&mut turns, RETRY_MS + 1, 100), [1, 0]);
+    }
+
+    #[test]
+    fn who_takes_all_gets_all() {
+        let mut turns = letters(1000);
+        for _ in 0..1000 {
+            assert_eq!(send(&mut turns, 0, 1), [1, 0]);
+            turns.taken(LETTER_BYTES);
+        }
+    }
+
+    #[test]
+    fn letters_go_first_until_they_lead_then_by_turns() {
+        let mut turns = letters(100);
+        for number in 0..100 {
+            turns.push(TransferOrder::fragment_for_others(1000 + number, number as u64));
+        }
+        assert_eq!(send(&mut turns, 0, 8), [8, 0]);
+        assert_eq!(send(&mut turns, 0, 8), [4, 4]);
+        // Held while something comes: then letters have all of it.
+        assert!(turns.pop(0, true).is_some_and(|next| !next.is_fragment()));
     }
 }

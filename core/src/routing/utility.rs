@@ -45,7 +45,7 @@ pub(crate) struct Copy {
     pub(crate) expires: SteadyMs,
     /// When this node got it: now, of what it is about to get.
     pub(crate) taken: SteadyMs,
-    /// Of the envelope; of a fragment, of its whole body.
+    /// Of a fragment, of its whole body; of a letter, as [`letter_size_bytes`] has it.
     pub(crate) size_bytes: u64,
     /// Whether it is a fragment.
     pub(crate) is_fragment: bool,
@@ -185,18 +185,18 @@ impl Outlook<'_> {
     }
 }
 
-pub(crate) fn fl(bit: u32) -> bool {
-    static F: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *F.get_or_init(|| std::env::var("FL").map_or(0, |v| v.parse().unwrap())) & bit != 0
+/// A letter counts as long as this part of all letters that have come under its postmark, if it is
+/// shorter: who writes much spreads each less.
+const POSTMARK_PART: u64 = 4;
+
+/// What a letter counts as, of all that came under its postmark.
+pub(crate) fn letter_size_bytes(size_bytes: u64, postmark_bytes: u64) -> u64 {
+    size_bytes.max(postmark_bytes / POSTMARK_PART)
 }
 
 /// How often a copy may be halved more than a large one, for the same bytes in all.
 fn small(copy: &Copy) -> f64 {
     let bytes = if copy.is_fragment { BODY_BYTES } else { LETTER_BYTES };
-    if !copy.is_fragment && fl(1) {
-        let size = copy.size_bytes.max(1) as f64;
-        return (BODY_BYTES / size).log2().max(0.0) + (8192.0 / size).log2().clamp(0.0, 3.0);
-    }
     (bytes / copy.size_bytes.max(1) as f64).log2().max(0.0)
 }
 
