@@ -36,7 +36,7 @@ pub use errors::{
     AttachmentError, BackupError, BulletinError, ContactError, IdentityError, NodeError, OpenError,
     SendError,
 };
-pub use events::Event;
+pub use events::{Event, EventWait};
 pub use identity::Pixels;
 pub use links::{ByteLink, LinkCost, LinkError, LinkRole};
 pub use messages::{Content, Conversation, Found, Message, Priority, State, Transfer};
