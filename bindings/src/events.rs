@@ -1,6 +1,6 @@
 //! What happens in a node, to be pulled.
 
-use crate::{call::check_thread, contacts::KeyWarning, errors::NodeError, messages::State};
+use crate::{call::check_thread, contacts::KeyWarning, errors::NodeError, messages::DeliveryState};
 use footpost_core as core;
 use footpost_transports::{Events, Missed};
 use std::{
@@ -35,7 +35,7 @@ pub enum Event {
         /// The message.
         message: i64,
         /// How far it is now.
-        state: State,
+        state: DeliveryState,
     },
     /// A received file is whole: see `save_file`.
     AttachmentWhole {

@@ -17,8 +17,10 @@ let package = Package(
         // What tests do in a process of its own.
         .executableTarget(name: "FootpostTestProcess", dependencies: ["FootpostTestNodes"], path: "Tests/Process"),
         .target(name: "FootpostTestNodes", dependencies: ["Footpost"], path: "Tests/Nodes"),
+        // The program that docs/embed.md shows.
+        .target(name: "Embed", dependencies: ["Footpost"], path: "Tests/Embed"),
         .target(name: "FootpostTestHeap", path: "Tests/Heap"),
         .testTarget(
-            name: "FootpostTests", dependencies: ["FootpostTestHeap", "FootpostTestNodes", "FootpostTestProcess"]),
+            name: "FootpostTests", dependencies: ["Embed", "FootpostTestHeap", "FootpostTestNodes", "FootpostTestProcess"]),
     ]
 )

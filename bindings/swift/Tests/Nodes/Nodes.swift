@@ -86,7 +86,7 @@ extension Footpost {
     }
 
     /// Waits until a message has come so far.
-    public func reaches(_ message: Int64, _ state: State) async throws {
+    public func reaches(_ message: Int64, _ state: DeliveryState) async throws {
         try await event { $0 == .progress(message: message, state: state) ? () : nil }
     }
 
