@@ -24,6 +24,8 @@ const RETRY_BYTES: i64 = 32 * 1024;
 pub(super) struct Turns {
     letters: BTreeSet<TransferOrder>,
     fragments: BTreeSet<TransferOrder>,
+    /// The length of all in both.
+    waiting_bytes: u64,
     /// What letters have had of the link beyond what fragments had.
     lead_bytes: i64,
     credit_bytes: i64,
@@ -36,6 +38,7 @@ impl Default for Turns {
         Self {
             letters: BTreeSet::new(),
             fragments: BTreeSet::new(),
+            waiting_bytes: 0,
             lead_bytes: 0,
             credit_bytes: CREDIT_BYTES,
             sent: SteadyMs::MIN,
@@ -46,7 +49,22 @@ impl Default for Turns {
 impl Turns {
     pub(super) fn push(&mut self, order: TransferOrder) {
         let queue = if order.is_fragment() { &mut self.fragments } else { &mut self.letters };
-        queue.insert(order);
+        if queue.insert(order) {
+            self.waiting_bytes += order.size_bytes();
+        }
+    }
+
+    /// Takes out all, for another link to the same neighbour.
+    pub(super) fn take(&mut self) -> BTreeSet<TransferOrder> {
+        self.waiting_bytes = 0;
+        let mut all = std::mem::take(&mut self.letters);
+        all.append(&mut self.fragments);
+        all
+    }
+
+    /// The length of all that waits.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes
     }
 
     /// Takes out whose turn it is. While something is pulled here, fragments for others are held.
@@ -54,6 +72,7 @@ impl Turns {
         let next = self.next(now, is_pulling)?;
         let queue = if next.is_fragment() { &mut self.fragments } else { &mut self.letters };
         queue.remove(&next);
+        self.waiting_bytes -= next.size_bytes();
         Some(next)
     }
 

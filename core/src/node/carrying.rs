@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::clock::Moment;
-use crate::envelope::{BodyKey, Priority};
+use crate::envelope::BodyKey;
 use crate::link::Session;
 use crate::routing::{
     Bringer, Copy, Freight, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth,
@@ -79,7 +79,7 @@ impl Node {
         neighbour: NeighbourId,
         moved_bytes: u64,
     ) -> Result<(), StoreError> {
-        self.source = None;
+        (self.source, self.content) = (None, None);
         self.mailboxes.part(moved_bytes);
         if let Some(known) = self.neighbours.get(&neighbour) {
             self.store.set_neighbour(&neighbour, known)?;

@@ -102,6 +102,7 @@ pub(crate) struct TransferOrder {
     /// Letters are small, and many: fragments wait for them.
     turn: Turn,
     row: EnvelopeRow,
+    size_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +135,7 @@ impl TransferOrder {
             priority: Reverse(letter.priority as u8 + u8::from(is_sos(letter))),
             turn: Turn::Letter { rank: Reverse(rank), halved, born: Reverse(letter.born) },
             row: letter.row,
+            size_bytes: letter.size_bytes as u64,
         }
     }
 
@@ -144,6 +146,7 @@ impl TransferOrder {
             priority: Reverse(fragment.priority as u8),
             turn: Turn::Fragment { is_for_others: !is_pull, number: turn },
             row: fragment.row,
+            size_bytes: fragment.size_bytes as u64,
         }
     }
 
@@ -170,6 +173,10 @@ impl TransferOrder {
     pub(crate) fn row(&self) -> EnvelopeRow {
         self.row
     }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +184,7 @@ impl TransferOrder {
     pub(crate) fn letter_for_others(row: i64) -> Self {
         let turn = Turn::Letter { rank: Reverse(0), halved: 0, born: Reverse(0) };
         let priority = Reverse(Priority::Normal as u8);
-        Self { is_for_others: true, priority, turn, row: EnvelopeRow(row) }
+        Self { is_for_others: true, priority, turn, row: EnvelopeRow(row), size_bytes: 1 }
     }
 
     pub(crate) fn letter_for_reader(row: i64) -> Self {
