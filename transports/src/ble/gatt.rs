@@ -1,0 +1,175 @@
+//! A stream of bytes over writes without response, or over notifications.
+//!
+//! Neither is confirmed: that a stack has taken a packet says nothing of the neighbour's. So each
+//! packet has a number, and a sender may be [`WINDOW`] packets ahead of what the receiver has
+//! granted. The first octet of a packet:
+//!
+//! ```text
+//! 0nnnnnnn | bytes   data: packet n, modulo 128; without bytes: the last one
+//! 1nnnnnnn           grant: the packets before n may be sent
+//! ```
+//!
+//! Both sides begin with [`WINDOW`] granted, so data may leave at once. A packet that is missing
+//! ends the link. Bluetooth repeats on air until a packet has arrived, so a loss means that one of
+//! the stacks has dropped it, which is rare as long as each waits for [`super::Fact::Writable`]; and
+//! nothing is lost with the link, since the engine keeps each envelope until the neighbour has it.
+//! A second retransmission would add buffers and timers to a case that hardly comes.
+
+use std::{collections::VecDeque, time::Duration};
+use thiserror::Error;
+
+/// Packets that may be on the way: at 509 bytes each more than a round trip brings.
+pub(crate) const WINDOW: u64 = 32;
+/// A grant is due when so many packets have come since the last.
+const GRANT_EVERY: u64 = WINDOW / 2;
+/// Or when the oldest has waited so long.
+const GRANT_DELAY: Duration = Duration::from_secs(1);
+/// No value is longer, though the attribute limit is 512: `BlueZ` fails from 511 on.
+const MAX_VALUE_BYTES: usize = 509;
+/// Of an MTU, the operation code and the handle are no value.
+const ATT_HEADER_BYTES: u16 = 3;
+const GRANT: u8 = 0x80;
+const MODULUS: u64 = 128;
+
+/// Why a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Broken {
+    /// A packet is missing, or there never were such packets.
+    #[error("a packet is missing")]
+    Lost,
+    /// More is granted than can be.
+    #[error("impossible grant")]
+    Grant,
+    /// Nothing is granted any more.
+    #[error("the neighbour takes nothing any more")]
+    Stalled,
+    /// Not this protocol.
+    #[error("garbage")]
+    Garbage,
+}
+
+/// Both directions of a stream.
+#[derive(Debug)]
+pub(crate) struct Gatt {
+    end_sent: bool,
+    sent: u64,
+    limit: u64,
+    /// Since when the oldest packet out waits for a grant.
+    waits_since: Option<Duration>,
+    received: u64,
+    granted: u64,
+    /// Since when packets that came are not granted anew.
+    owes_since: Option<Duration>,
+    end_received: bool,
+}
+
+impl Gatt {
+    pub(crate) fn new() -> Self {
+        Self {
+            end_sent: false,
+            sent: 0,
+            limit: WINDOW,
+            waits_since: None,
+            received: 0,
+            granted: WINDOW,
+            owes_since: None,
+            end_received: false,
+        }
+    }
+
+    /// Whether the neighbour has all that was sent, and knows that it was all.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.end_sent && self.acknowledged() == self.sent
+    }
+
+    /// Whether the neighbour has ended its direction.
+    pub(crate) fn has_end(&self) -> bool {
+        self.end_received
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.limit.saturating_sub(WINDOW)
+    }
+
+    /// A grant to write or notify, where one is due. `takes` says whether there is room for what
+    /// comes in: if not, nothing more is granted.
+    pub(crate) fn next_grant(&mut self, now: Duration, takes: bool) -> Option<Vec<u8>> {
+        let owed = self.received + WINDOW - self.granted;
+        let is_due = owed >= GRANT_EVERY || self.grant_at().is_some_and(|due| due <= now);
+        (takes && owed > 0 && is_due).then(|| {
+            self.granted += owed;
+            self.owes_since = None;
+            vec![GRANT | number(self.granted)]
+        })
+    }
+
+    /// The next data to write or notify, if any may leave; the last, if `ends`, tells that it is.
+    pub(crate) fn next_data(
+        &mut self,
+        now: Duration,
+        mtu: u16,
+        outgoing: &mut VecDeque<u8>,
+        ends: bool,
+    ) -> Option<Vec<u8>> {
+        let is_end = outgoing.is_empty() && ends && !self.end_sent;
+        if self.sent >= self.limit || (outgoing.is_empty() && !is_end) {
+            return None;
+        }
+        let room = usize::from(mtu.saturating_sub(ATT_HEADER_BYTES)).clamp(2, MAX_VALUE_BYTES) - 1;
+        let length = room.min(outgoing.len());
+        let mut value = Vec::with_capacity(1 + length);
+        value.push(number(self.sent));
+        value.extend(outgoing.drain(..length));
+        self.end_sent = is_end;
+        self.sent += 1;
+        self.waits_since.get_or_insert(now);
+        Some(value)
+    }
+
+    /// A value has come in. Returns the bytes of the stream that it brings.
+    pub(crate) fn receive<'a>(
+        &mut self,
+        now: Duration,
+        value: &'a [u8],
+    ) -> Result<&'a [u8], Broken> {
+        let (&head, bytes) = value.split_first().ok_or(Broken::Garbage)?;
+        if head & GRANT != 0 {
+            let grant = if bytes.is_empty() { self.grant(now, head) } else { Err(Broken::Garbage) };
+            return grant.map(|()| bytes);
+        }
+        if head != number(self.received) || self.received >= self.granted || self.end_received {
+            return Err(Broken::Lost);
+        }
+        self.received += 1;
+        self.end_received = bytes.is_empty();
+        self.owes_since.get_or_insert(now);
+        Ok(bytes)
+    }
+
+    fn grant(&mut self, now: Duration, head: u8) -> Result<(), Broken> {
+        let more = u64::from(head.wrapping_sub(number(self.limit)) & !GRANT);
+        if self.limit + more > self.sent + WINDOW {
+            return Err(Broken::Grant);
+        }
+        self.limit += more;
+        if more > 0 {
+            self.waits_since = (self.acknowledged() < self.sent).then_some(now);
+        }
+        Ok(())
+    }
+
+    /// When a grant is due: at once where the neighbour waits for its end to be seen.
+    pub(crate) fn grant_at(&self) -> Option<Duration> {
+        let delay = if self.end_received { Duration::ZERO } else { GRANT_DELAY };
+        self.owes_since.map(|since| since + delay)
+    }
+
+    /// Since when packets are out that no grant has confirmed.
+    pub(crate) fn waits_since(&self) -> Option<Duration> {
+        self.waits_since
+    }
+}
+
+fn number(count: u64) -> u8 {
+    (count % MODULUS) as u8
+}

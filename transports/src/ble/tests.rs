@@ -1,0 +1,4 @@
+//! Controllers that meet in the air.
+
+mod air;
+mod meeting;
