@@ -118,7 +118,12 @@ impl LinkReceiver for FrameReader {
     async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(frame) = self.frames.next()? {
-                return Ok(Some(frame));
+                let is_empty = frame.is_empty();
+                return if is_empty {
+                    Err(io::ErrorKind::InvalidData.into())
+                } else {
+                    Ok(Some(frame))
+                };
             }
             match self.pieces.recv().await {
                 Some(piece) => self.frames.extend(&piece),

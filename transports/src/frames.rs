@@ -40,16 +40,16 @@ impl Unjoin {
         self.buffer.len()
     }
 
-    /// The first whole frame.
+    /// The first whole frame, be it an empty one.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`]: a length that no frame has.
+    /// [`io::ErrorKind::InvalidData`]: it is too long.
     pub(crate) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some((length, rest)) = self.buffer.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
         let length = usize::from(u16::from_be_bytes(*length));
-        if !(1..=self.max_frame_bytes).contains(&length) {
+        if length > self.max_frame_bytes {
             return Err(io::ErrorKind::InvalidData.into());
         }
         if rest.len() < length {

@@ -297,8 +297,7 @@ impl Controller {
     /// Ends a link in order, once the neighbour has all that was pushed.
     pub fn end(&mut self, now: Duration, link: LinkRef) {
         if let Some(it) = self.link_mut(link) {
-            it.end();
-            self.settle(now);
+            it.end(now);
         }
     }
 
@@ -520,6 +519,7 @@ impl Controller {
             let link = LinkRef { connection, number: link.number };
             self.events.push_back(Event::Down { link });
         }
+        let end = if link.is_ending() { End::Own } else { end };
         match (link.stage, link.nodes, end) {
             (Stage::Closing, ..) | (_, _, End::Adapter) => {}
             (_, Some(Nodes { neighbour, .. }), End::Own) if !link.has_waiting() => {
@@ -568,24 +568,11 @@ impl Controller {
 
     /// Gives up the link that has done its work longest ago, for the sake of another.
     fn rotate(&mut self, now: Duration) -> bool {
-        let victim = self.links.iter().filter(|(_, link)| link.is_up());
-        let victim = victim.min_by_key(|(_, link)| self.rotates_at(link));
-        let Some((&connection, link)) = victim else { return false };
-        let is_due = self.rotates_at(link) <= now;
-        if is_due {
-            self.close(now, connection);
-        }
-        is_due
-    }
-
-    /// When a link may be given up for another.
-    fn rotates_at(&self, link: &Link) -> Duration {
-        let last = link.up_at + MAX_STAY;
-        if link.has_waiting() {
-            last
-        } else {
-            last.min((link.up_at + MIN_STAY).max(link.active_at + QUIET))
-        }
+        let links = self.links.values_mut().filter(|link| link.is_up());
+        let victim = links.min_by_key(|link| rotates_at(link));
+        let Some(link) = victim.filter(|link| rotates_at(link) <= now) else { return false };
+        link.end(now);
+        true
     }
 
     fn rotation_at(&self, now: Duration) -> Option<Duration> {
@@ -593,7 +580,7 @@ impl Controller {
             return None;
         }
         let up = self.links.values().filter(|link| link.is_up());
-        up.map(|link| self.rotates_at(link).max(now)).min()
+        up.map(|link| rotates_at(link).max(now)).min()
     }
 
     fn busy(&self) -> BTreeSet<Device> {
@@ -631,9 +618,11 @@ impl Controller {
         if let Err(broken) = link.check(now) {
             return self.break_off(now, connection, broken);
         }
-        let is_over = link.is_ended() || self.idle_at(link).is_some_and(|idle| idle <= now);
-        if link.is_up() && is_over {
+        if link.is_up() && link.is_over() {
             return self.close(now, connection);
+        }
+        if self.idle_at(link).is_some_and(|idle| idle <= now) {
+            return self.end(now, LinkRef { connection, number: link.number });
         }
         if link.until.is_some_and(|until| until <= now) {
             match link.stage {
@@ -646,7 +635,8 @@ impl Controller {
 
     fn idle_at(&self, link: &Link) -> Option<Duration> {
         let saves = self.radio.duty() >= Duty::Saver;
-        (saves && link.is_up() && !link.has_waiting()).then(|| link.active_at + IDLE)
+        let may_end = saves && link.is_up() && !link.has_waiting() && !link.is_ending();
+        may_end.then(|| link.active_at + IDLE)
     }
 
     fn deadline(&self, link: &Link) -> Option<Duration> {
@@ -674,7 +664,7 @@ impl Controller {
     }
 
     fn is_ending(&self) -> bool {
-        self.links.values().any(|link| link.stage == Stage::Closing)
+        self.links.values().any(|link| link.stage == Stage::Closing || link.is_ending())
     }
 
     /// The next write of any link, each in its turn.
@@ -692,4 +682,11 @@ impl Controller {
         }
         None
     }
+}
+
+/// When a link may be given up for another.
+fn rotates_at(link: &Link) -> Duration {
+    let last = link.up_at + MAX_STAY;
+    let quiet = (link.up_at + MIN_STAY).max(link.active_at + QUIET);
+    if link.has_waiting() { last } else { quiet.min(last) }
 }

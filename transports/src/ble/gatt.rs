@@ -5,7 +5,7 @@
 //! granted. The first octet of a packet:
 //!
 //! ```text
-//! 0nnnnnnn | bytes   data: packet n, modulo 128; without bytes: the last one
+//! 0nnnnnnn | bytes   data: packet n, modulo 128; not without bytes
 //! 1nnnnnnn           grant: the packets before n may be sent
 //! ```
 //!
@@ -51,7 +51,6 @@ pub enum Broken {
 /// Both directions of a stream.
 #[derive(Debug)]
 pub(crate) struct Gatt {
-    end_sent: bool,
     sent: u64,
     limit: u64,
     /// Since when the oldest packet out waits for a grant.
@@ -60,31 +59,18 @@ pub(crate) struct Gatt {
     granted: u64,
     /// Since when packets that came are not granted anew.
     owes_since: Option<Duration>,
-    end_received: bool,
 }
 
 impl Gatt {
     pub(crate) fn new() -> Self {
         Self {
-            end_sent: false,
             sent: 0,
             limit: WINDOW,
             waits_since: None,
             received: 0,
             granted: WINDOW,
             owes_since: None,
-            end_received: false,
         }
-    }
-
-    /// Whether the neighbour has all that was sent, and knows that it was all.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.end_sent && self.acknowledged() == self.sent
-    }
-
-    /// Whether the neighbour has ended its direction.
-    pub(crate) fn has_end(&self) -> bool {
-        self.end_received
     }
 
     fn acknowledged(&self) -> u64 {
@@ -103,16 +89,14 @@ impl Gatt {
         })
     }
 
-    /// The next data to write or notify, if any may leave; the last, if `ends`, tells that it is.
+    /// The next data to write or notify, if any may leave.
     pub(crate) fn next_data(
         &mut self,
         now: Duration,
         mtu: u16,
         outgoing: &mut VecDeque<u8>,
-        ends: bool,
     ) -> Option<Vec<u8>> {
-        let is_end = outgoing.is_empty() && ends && !self.end_sent;
-        if self.sent >= self.limit || (outgoing.is_empty() && !is_end) {
+        if self.sent >= self.limit || outgoing.is_empty() {
             return None;
         }
         let room = usize::from(mtu.saturating_sub(ATT_HEADER_BYTES)).clamp(2, MAX_VALUE_BYTES) - 1;
@@ -120,7 +104,6 @@ impl Gatt {
         let mut value = Vec::with_capacity(1 + length);
         value.push(number(self.sent));
         value.extend(outgoing.drain(..length));
-        self.end_sent = is_end;
         self.sent += 1;
         self.waits_since.get_or_insert(now);
         Some(value)
@@ -137,11 +120,13 @@ impl Gatt {
             let grant = if bytes.is_empty() { self.grant(now, head) } else { Err(Broken::Garbage) };
             return grant.map(|()| bytes);
         }
-        if head != number(self.received) || self.received >= self.granted || self.end_received {
+        if bytes.is_empty() {
+            return Err(Broken::Garbage);
+        }
+        if head != number(self.received) || self.received >= self.granted {
             return Err(Broken::Lost);
         }
         self.received += 1;
-        self.end_received = bytes.is_empty();
         self.owes_since.get_or_insert(now);
         Ok(bytes)
     }
@@ -158,10 +143,9 @@ impl Gatt {
         Ok(())
     }
 
-    /// When a grant is due: at once where the neighbour waits for its end to be seen.
+    /// When a grant is due.
     pub(crate) fn grant_at(&self) -> Option<Duration> {
-        let delay = if self.end_received { Duration::ZERO } else { GRANT_DELAY };
-        self.owes_since.map(|since| since + delay)
+        self.owes_since.map(|since| since + GRANT_DELAY)
     }
 
     /// Since when packets are out that no grant has confirmed.

@@ -12,6 +12,10 @@ pub const MAX_FRAME_BYTES: usize = 4096;
 const FULL_BYTES: usize = 2 * MAX_FRAME_BYTES;
 /// From this on nothing more is granted to a neighbour whose frames nobody fetches.
 const UNFETCHED_BYTES: usize = 16 * 1024;
+/// A frame of no bytes says that no more come.
+const END: [u8; 2] = [0; 2];
+/// After its end a link waits so long for the neighbour to have taken everything.
+const END_LIMIT: Duration = Duration::from_secs(5);
 /// A neighbour that takes nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
 /// Bytes handed to an L2CAP channel at once.
@@ -55,6 +59,7 @@ pub(crate) struct Link {
     /// Since when the stack has had the last write.
     writes_since: Option<Duration>,
     is_ending: bool,
+    has_end: bool,
     gatt: Gatt,
     outgoing: VecDeque<u8>,
     incoming: Unjoin,
@@ -91,6 +96,7 @@ impl Link {
             bearer: None,
             writes_since: None,
             is_ending: false,
+            has_end: false,
             gatt: Gatt::new(),
             outgoing: VecDeque::new(),
             incoming: Unjoin::new(MAX_FRAME_BYTES),
@@ -116,20 +122,28 @@ impl Link {
         self.outgoing.extend(bytes);
     }
 
-    /// Nothing more is pushed.
-    pub(crate) fn end(&mut self) {
-        self.is_ending = true;
+    /// Nothing more is pushed: the neighbour is told after all that was, and disconnects.
+    pub(crate) fn end(&mut self, now: Duration) {
+        if !self.is_ending {
+            self.is_ending = true;
+            self.until = Some(now + END_LIMIT);
+            self.outgoing.extend(END);
+        }
     }
 
-    /// Whether the neighbour has all that was pushed, as far as the bearer can tell.
-    pub(crate) fn is_ended(&self) -> bool {
-        let is_written = self.outgoing.is_empty() && self.writes_since.is_none();
-        self.is_ending && is_written && (self.bearer != Some(Bearer::Gatt) || self.gatt.is_ended())
+    /// Whether this side has ended it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending
     }
 
-    /// Whether the neighbour has ended in order.
+    /// Whether the neighbour has ended it in order.
     pub(crate) fn has_end(&self) -> bool {
-        self.gatt.has_end()
+        self.has_end
+    }
+
+    /// Whether all is fetched that came before the neighbour's end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_end && self.unfetched_bytes == 0
     }
 
     /// Whether something waits to be sent.
@@ -139,11 +153,7 @@ impl Link {
 
     /// Whether what the neighbour sends is fetched fast enough.
     pub(crate) fn takes(&self) -> bool {
-        if self.has_end() {
-            self.unfetched_bytes == 0
-        } else {
-            self.unfetched_bytes < UNFETCHED_BYTES
-        }
+        self.unfetched_bytes < UNFETCHED_BYTES
     }
 
     /// A frame of so many bytes has been fetched.
@@ -175,7 +185,7 @@ impl Link {
     fn next_value(&mut self, now: Duration) -> Option<Vec<u8>> {
         let grant = self.gatt.next_grant(now, self.takes());
         grant.or_else(|| {
-            let data = self.gatt.next_data(now, self.mtu, &mut self.outgoing, self.is_ending)?;
+            let data = self.gatt.next_data(now, self.mtu, &mut self.outgoing)?;
             self.active_at = now;
             Some(data)
         })
@@ -198,17 +208,21 @@ impl Link {
             Bearer::Gatt => self.gatt.receive(now, bytes)?,
             Bearer::L2cap => bytes,
         };
-        if !bytes.is_empty() {
-            self.active_at = now;
+        if bytes.is_empty() {
+            return Ok(Vec::new());
         }
+        self.active_at = now;
         self.incoming.extend(bytes);
         let mut frames = Vec::new();
         while let Some(frame) = self.incoming.next().map_err(|_| Broken::Garbage)? {
-            self.unfetched_bytes += frame.len();
-            frames.push(frame);
-        }
-        if self.has_end() && self.incoming.len() > 0 {
-            return Err(Broken::Garbage);
+            if self.has_end {
+                return Err(Broken::Garbage);
+            }
+            self.has_end = frame.is_empty();
+            if !self.has_end {
+                self.unfetched_bytes += frame.len();
+                frames.push(frame);
+            }
         }
         Ok(frames)
     }

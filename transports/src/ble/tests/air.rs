@@ -13,6 +13,9 @@ use std::{
     time::Duration,
 };
 
+const MAX_STEP: Duration = Duration::from_millis(100);
+const ADVERTISE_EVERY: Duration = Duration::from_millis(200);
+/// What one thing takes that a stack does.
 pub(super) const STEP: Duration = Duration::from_millis(10);
 
 /// How L2CAP channels fare.
@@ -48,6 +51,7 @@ pub(super) struct Air {
     pub(super) log: Vec<(Duration, usize, Command)>,
     due: BTreeMap<(Duration, u64), (usize, Fact)>,
     sequence: u64,
+    advertise_at: Duration,
 }
 
 pub(super) struct Phone {
@@ -58,7 +62,6 @@ pub(super) struct Phone {
     pub(super) links: BTreeMap<LinkRef, Talk>,
     pub(super) fetches: bool,
     pub(super) identifies: bool,
-    pub(super) shows: Option<Tag>,
     platform: Platform,
     is_on: bool,
     is_scanning: bool,
@@ -116,6 +119,7 @@ impl Air {
             log: Vec::new(),
             due: BTreeMap::new(),
             sequence: 0,
+            advertise_at: Duration::ZERO,
         };
         for index in 0..air.nodes.len() {
             air.duty(index, Duty::Performance);
@@ -157,7 +161,7 @@ impl Air {
     pub(super) fn cut(&mut self, index: usize, connection: Connection) {
         let (there, back) = other_end(index, connection);
         for (node, connection) in [(index, connection), (there, back)] {
-            let phone = &mut self.nodes[node];
+            let Some(phone) = self.nodes.get_mut(node) else { continue };
             phone.writing.remove(&connection);
             if phone.connections.remove(&connection) || node == index {
                 self.fact(node, STEP, Fact::Disconnected { connection });
@@ -187,9 +191,16 @@ impl Air {
         so(self)
     }
 
+    /// Goes on to when something may happen next.
     fn step(&mut self) {
-        self.now += STEP;
-        if self.now.as_millis().is_multiple_of(200) {
+        let now = self.now;
+        let timeouts = self.nodes.iter().filter_map(|phone| phone.controller.poll_timeout(now));
+        let due = self.due.keys().map(|(at, _)| *at).next();
+        let is_heard = self.nodes.iter().any(|phone| phone.is_scanning);
+        let next = timeouts.chain(due).chain(is_heard.then_some(self.advertise_at)).min();
+        self.now = next.unwrap_or(now).clamp(now + Duration::from_millis(1), now + MAX_STEP);
+        if is_heard && self.advertise_at <= self.now {
+            self.advertise_at = self.now + ADVERTISE_EVERY;
             self.advertise();
         }
         while let Some(entry) = self.due.first_entry().filter(|it| it.key().0 <= self.now) {
@@ -366,7 +377,6 @@ impl Phone {
             links: BTreeMap::new(),
             fetches: true,
             identifies: true,
-            shows: None,
             platform,
             is_on: false,
             is_scanning: false,
