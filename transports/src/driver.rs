@@ -129,15 +129,7 @@ impl Driver {
         &self,
         f: impl FnOnce(&mut Node, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
-        let (reply, result) = oneshot::channel();
-        let call: Call = Box::new(move |node, now| {
-            let value = f(node, now);
-            Box::new(move || drop(reply.send(value)))
-        });
-        if self.inputs.send(Input::Call(call)).await.is_err() {
-            return Err(self.why());
-        }
-        result.await.map_err(|_| self.why())
+        call(&self.inputs.downgrade(), f).await.ok_or_else(|| self.why())
     }
 
     /// What happens from now on.
@@ -166,6 +158,20 @@ impl Driver {
     fn why(&self) -> Stopped {
         self.stopped.get().cloned().unwrap_or(Stopped::Panicked)
     }
+}
+
+/// As [`Driver::call`], for those who do not keep the engine alive; none once it has ended.
+pub(crate) async fn call<R: Send + 'static>(
+    inputs: &mpsc::WeakSender<Input>,
+    f: impl FnOnce(&mut Node, Timestamp) -> R + Send + 'static,
+) -> Option<R> {
+    let (reply, result) = oneshot::channel();
+    let call: Call = Box::new(move |node, now| {
+        let value = f(node, now);
+        Box::new(move || drop(reply.send(value)))
+    });
+    inputs.upgrade()?.send(Input::Call(call)).await.ok()?;
+    result.await.ok()
 }
 
 /// What lives on the engine's thread.

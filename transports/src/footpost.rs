@@ -1,6 +1,7 @@
 //! The handle on a running node.
 
 use crate::{
+    ble,
     carry::Links,
     driver::{Driver, Stopped},
     lan::Lan,
@@ -138,6 +139,17 @@ impl Footpost {
     /// Carries a link that some other transport made, until either side ends it.
     pub fn attach<L: Link>(&self, link: L) {
         self.links.attach(link);
+    }
+
+    /// Takes Bluetooth LE into use, whose radio a shell owns. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn bluetooth(&self, config: ble::Config) -> Result<ble::Ble, getrandom::Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        let (inputs, events) = (self.driver.inputs(), self.driver.subscribe());
+        Ok(ble::Ble::start(config, seed, self.links.clone(), inputs, events))
     }
 
     /// How much this node gives, from now on.

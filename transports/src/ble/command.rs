@@ -37,7 +37,7 @@ impl Connection {
     }
 }
 
-/// What says, without naming anybody, that a node has nothing new: see [`super::freshness`].
+/// What says, without naming anybody, that a node has nothing new: see `freshness`.
 pub type Tag = [u8; 4];
 
 /// What the shell is to do. It reports the outcome as a [`Fact`], and waits for nothing else before

@@ -191,16 +191,16 @@ impl Controller {
         self.settle(now);
     }
 
-    /// What this node has: a `version` that changes with it, the `tag` that tells acquaintances so,
-    /// and the tags by which other nodes would say that they have nothing new.
+    /// What this node has: a digest of it, the `tag` that tells acquaintances so, and the tags of
+    /// nodes that have the same.
     pub fn set_news(
         &mut self,
         now: Duration,
-        version: u64,
+        contents: [u8; 32],
         tag: Option<Tag>,
         known: BTreeMap<Tag, NodeId>,
     ) {
-        self.devices.set_news(version, known);
+        self.devices.set_news(contents, known);
         self.radio.tag = tag;
         self.set_info(Info { tag, ..self.info });
         self.settle(now);
@@ -288,9 +288,12 @@ impl Controller {
     }
 
     /// A frame of so many bytes was taken from [`Event::Frame`] to where it belongs.
-    pub fn fetched(&mut self, link: LinkRef, bytes: usize) {
+    pub fn fetched(&mut self, now: Duration, link: LinkRef, bytes: usize) {
         if let Some(it) = self.link_mut(link) {
             it.fetched(bytes);
+            if it.is_over() {
+                self.settle(now);
+            }
         }
     }
 

@@ -46,7 +46,9 @@ pub(crate) enum Parting {
 struct Visit {
     at: Duration,
     /// What this node had by then.
-    version: u64,
+    contents: [u8; 32],
+    /// What the node has shown since.
+    tag: Option<Tag>,
     parting: Parting,
     /// Jitter, as part of the pause.
     share: f64,
@@ -57,15 +59,14 @@ struct Visit {
 pub(crate) struct Devices {
     seen: BTreeMap<Device, Sighting>,
     visits: BTreeMap<NodeId, Visit>,
-    /// Tags that nodes show as long as they have nothing new.
+    /// Tags of nodes that have what this one has.
     known: BTreeMap<Tag, NodeId>,
-    /// Grows whenever this node has something new.
-    version: u64,
+    contents: [u8; 32],
 }
 
 impl Devices {
-    pub(crate) fn set_news(&mut self, version: u64, known: BTreeMap<Tag, NodeId>) {
-        self.version = version;
+    pub(crate) fn set_news(&mut self, contents: [u8; 32], known: BTreeMap<Tag, NodeId>) {
+        self.contents = contents;
         self.known = known;
     }
 
@@ -84,6 +85,10 @@ impl Devices {
         });
         (sighting.at, sighting.rssi) = (now, rssi);
         sighting.tag = tag.or(sighting.tag);
+        let visit = sighting.node.and_then(|node| self.visits.get_mut(&node));
+        if let (Some(visit), Some(tag)) = (visit, tag) {
+            visit.tag.get_or_insert(tag);
+        }
     }
 
     /// What the device says where it cannot advertise it.
@@ -127,13 +132,13 @@ impl Devices {
             oldest.and_then(|node| self.visits.remove(&node));
         }
         let share = 0.5 + f64::from(rng.next_u32()) / f64::from(u32::MAX) / 2.0;
-        self.visits.insert(node, Visit { at: now, version: self.version, parting, share });
+        self.visits
+            .insert(node, Visit { at: now, contents: self.contents, tag: None, parting, share });
     }
 
     /// Whether a node that shows `tag` and this one have nothing for each other.
     pub(crate) fn nothing_new(&self, tag: Tag) -> bool {
-        let visit = self.known.get(&tag).and_then(|node| self.visits.get(node));
-        visit.is_some_and(|it| it.version == self.version && it.parting == Parting::Done)
+        self.known.contains_key(&tag)
     }
 
     /// The device most worth a connection now. Those never visited come first, then those longest
@@ -184,14 +189,18 @@ impl Devices {
 
     /// From when on a visit is worth while; none as long as there is nothing new.
     fn due(&self, sighting: &Sighting) -> Option<Duration> {
+        if sighting.tag.is_some_and(|tag| self.nothing_new(tag)) {
+            return None;
+        }
         let Some(visit) = self.node(sighting).and_then(|node| self.visits.get(&node)) else {
             return Some(Duration::ZERO);
         };
-        let has_own_news = visit.version != self.version;
-        let pause = match sighting.tag.map(|tag| self.known.contains_key(&tag)) {
+        let has_own_news = visit.contents != self.contents;
+        let pause = match sighting.tag {
             _ if has_own_news || visit.parting == Parting::Early => REVISIT_SOON,
-            Some(true) => return None,
-            Some(false) => REVISIT_SOON,
+            // Both have what they had when they parted, though it is not the same.
+            Some(tag) if visit.tag == Some(tag) => return None,
+            Some(_) => REVISIT_SOON,
             None => REVISIT,
         };
         Some(visit.at + pause.mul_f64(visit.share))

@@ -10,6 +10,8 @@
 //! - `budget`: how many connections the stack manages.
 //! - `devices`: who is in sight, and worth a connection.
 //! - `link`: one connection; `gatt`: a stream of bytes in writes and notifications.
+//! - `freshness`: how a node says that it has nothing new, and to whom.
+//! - `host`: [`Ble`], the controller at work for a node.
 //! - `info`: what a peripheral says of itself.
 //!
 //! The service has three characteristics. A central reads [`INFO`], writes to [`INBOX`] without
@@ -20,7 +22,9 @@ mod command;
 mod controller;
 mod devices;
 mod duty;
+mod freshness;
 mod gatt;
+mod host;
 mod info;
 mod link;
 #[cfg(test)]
@@ -30,6 +34,7 @@ pub use command::{Attempt, Bearer, Command, Connection, Device, Fact, Side, Tag}
 pub use controller::{Config, Controller, Event, LinkRef, NodeId, Stats};
 pub use duty::{Duty, Platform, Usage};
 pub use gatt::Broken;
+pub use host::Ble;
 pub use link::MAX_FRAME_BYTES;
 
 /// The service, the same on all devices and for good: an iPhone in the background shows its service

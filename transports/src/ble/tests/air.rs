@@ -468,7 +468,7 @@ impl Phone {
     fn hear(&mut self, now: Duration, index: usize, link: LinkRef, frame: Vec<u8>) {
         let Some(talk) = self.links.get_mut(&link) else { return };
         if self.fetches {
-            self.controller.fetched(link, frame.len());
+            self.controller.fetched(now, link, frame.len());
         }
         match (talk.neighbour, NodeId::try_from(&*frame)) {
             (None, Ok(neighbour)) => {
