@@ -90,6 +90,8 @@ pub struct Footpost {
     endpoint: QuicEndpoint,
     dialler: Dialler,
     power: Mutex<Power>,
+    /// Seeds what need not be secret.
+    jitter: [u8; 32],
     tasks: JoinSet<()>,
 }
 
@@ -111,8 +113,9 @@ impl Footpost {
         let (accepting, events) = (endpoint.clone(), driver.subscribe());
         tasks.spawn(async move { accepting.accept(up).await });
         tasks.spawn(tend(waiting, links.clone(), events, endpoint.clone(), lan));
-        let power = Mutex::default();
-        Ok(Self { driver, links, endpoint, dialler, power, tasks })
+        let (power, mut jitter) = (Mutex::default(), [0; 32]);
+        getrandom::fill(&mut jitter)?;
+        Ok(Self { driver, links, endpoint, dialler, power, jitter, tasks })
     }
 
     /// Runs `f` on the engine's thread, between two inputs, and returns what it returned once all
@@ -142,14 +145,9 @@ impl Footpost {
     }
 
     /// Takes Bluetooth LE into use, whose radio a shell owns. To be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The system gives no randomness.
-    pub fn bluetooth(&self, config: ble::Config) -> Result<ble::Ble, getrandom::Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
+    pub fn bluetooth(&self, config: ble::Config) -> ble::Ble {
         let (inputs, events) = (self.driver.inputs(), self.driver.subscribe());
-        Ok(ble::Ble::start(config, seed, self.links.clone(), inputs, events))
+        ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events)
     }
 
     /// How much this node gives, from now on.

@@ -169,7 +169,7 @@ impl Node {
         let acknowledged = remembered.into_iter().filter(|(_, is_acknowledged)| *is_acknowledged);
         items.extend(acknowledged.map(|(id, _)| end_of(id)));
         items.sort_unstable();
-        Ok(items.iter().fold(Sha256::new(), |hash, item| hash.chain_update(item)).finalize().into())
+        Ok(Sha256::digest(items.concat()).into())
     }
 
     /// The oldest `limit` envelopes on board, as a carrier sees them.

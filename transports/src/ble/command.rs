@@ -62,8 +62,6 @@ pub enum Command {
         /// How often.
         interval: Duration,
     },
-    /// Advertise no more.
-    StopAdvertise,
     /// What [`super::INFO`] reads from now on.
     Serve {
         /// Its value.

@@ -23,7 +23,7 @@ use tokio::{
         broadcast::{self, error::RecvError},
         mpsc, watch,
     },
-    task::JoinHandle,
+    task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
@@ -31,15 +31,15 @@ use tokio::{
 const LOOK: Duration = Duration::from_secs(10);
 /// Acquaintances of the day that tags are computed for.
 const MAX_MET: usize = 512;
-/// A timer that has passed meanwhile is none to wait for, nor one to spin on.
-const LEAST_SLEEP: Duration = Duration::from_millis(1);
+/// What is due and waits for a busy shell is not worth spinning.
+const LEAST_SLEEP: Duration = Duration::from_millis(20);
 
 /// Bluetooth LE for one node. The shell runs one loop, `while let Some(command) =
 /// next_command().await`, and reports what happens. Dropping it ends all its links.
 #[derive(Debug)]
 pub struct Ble {
     shared: Arc<Shared>,
-    tending: JoinHandle<()>,
+    _tasks: JoinSet<()>,
 }
 
 #[derive(Debug)]
@@ -80,30 +80,21 @@ impl Ble {
             changed: watch::Sender::default(),
             links,
         });
-        let tending = tokio::spawn(tend(Arc::clone(&shared), inputs, events));
-        Self { shared, tending }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(tend(Arc::clone(&shared), inputs, events));
+        tasks.spawn(keep_time(Arc::clone(&shared)));
+        Self { shared, _tasks: tasks }
     }
 
-    /// Waits for what the shell is to do next; none once the node has stopped. Cancel safe.
+    /// Waits for what the shell is to do next; none once the node has stopped. Cancel safe, and for
+    /// any executor.
     pub async fn next_command(&self) -> Option<Command> {
-        let mut changed = self.shared.changed.subscribe();
-        loop {
-            let Some(next) = self.shared.next() else { return None };
-            let timeout = match next {
-                Ok(command) => return Some(command),
-                Err(timeout) => timeout,
-            };
-            let asleep = async {
-                match timeout {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = asleep => {}
-                _ = changed.changed() => {}
-            }
-        }
+        let next = |state: &mut State, now| {
+            let command =
+                if state.is_over { None } else { Some(state.controller.next_command(now)?) };
+            Some(command)
+        };
+        self.shared.until(next).await
     }
 
     /// Reports what has happened.
@@ -114,7 +105,7 @@ impl Ble {
     /// Waits until more bytes of an L2CAP channel are welcome: to be called between reads of it, so
     /// that a busy node holds up its neighbour and not its memory.
     pub async fn readable(&self, connection: Connection) {
-        self.shared.until(|controller| controller.takes(connection).then_some(())).await;
+        self.shared.until(|state, _| state.controller.takes(connection).then_some(())).await;
     }
 
     /// How eager the radio is, from now on.
@@ -130,7 +121,6 @@ impl Ble {
 
 impl Drop for Ble {
     fn drop(&mut self) {
-        self.tending.abort();
         self.shared.end();
     }
 }
@@ -155,30 +145,15 @@ impl Shared {
         result
     }
 
-    /// The next command, or else until when there is none; none at the end.
-    fn next(self: &Arc<Self>) -> Option<Result<Command, Option<Instant>>> {
-        let (state, now) = self.lock();
-        let is_due = state.controller.poll_timeout(now).is_some_and(|at| at <= now);
-        drop(state);
-        if is_due {
-            self.act(Controller::handle_timeout);
-        }
-        let (mut state, now) = self.lock();
-        if state.is_over {
-            return None;
-        }
-        Some(state.controller.next_command(now).ok_or_else(|| {
-            let timeout = state.controller.poll_timeout(now);
-            timeout.map(|at| self.begin + at.max(now + LEAST_SLEEP))
-        }))
-    }
-
     /// Waits until there is something to say.
-    async fn until<R>(&self, mut look: impl FnMut(&mut Controller) -> Option<R>) -> R {
+    async fn until<R>(&self, mut look: impl FnMut(&mut State, Duration) -> Option<R>) -> R {
         let mut changed = self.changed.subscribe();
         loop {
-            if let Some(result) = look(&mut self.lock().0.controller) {
-                return result;
+            {
+                let (mut state, now) = self.lock();
+                if let Some(result) = look(&mut state, now) {
+                    return result;
+                }
             }
             // The sender is this one's own, so there is no end to be told of.
             let _ = changed.changed().await;
@@ -222,6 +197,25 @@ impl State {
             }
         }
         up
+    }
+}
+
+/// Tells the controller when time has passed.
+async fn keep_time(shared: Arc<Shared>) {
+    let mut changed = shared.changed.subscribe();
+    loop {
+        let (state, now) = shared.lock();
+        let timeout = state.controller.poll_timeout(now);
+        drop(state);
+        let Some(at) = timeout else {
+            let _ = changed.changed().await;
+            continue;
+        };
+        let asleep = sleep_until(shared.begin + at.max(now + LEAST_SLEEP));
+        tokio::select! {
+            () = asleep => shared.act(Controller::handle_timeout),
+            _ = changed.changed() => {}
+        }
     }
 }
 
@@ -340,7 +334,7 @@ impl LinkSender for BleSender {
         let Held { shared, link } = &*self.0;
         for frame in frames {
             let bytes = frames::join(std::slice::from_ref(frame))?;
-            let room = |controller: &mut Controller| match controller.has_room(*link) {
+            let room = |state: &mut State, _| match state.controller.has_room(*link) {
                 Some(false) => None,
                 has_room => Some(has_room),
             };
@@ -353,7 +347,8 @@ impl LinkSender for BleSender {
     async fn close(self) {
         let Held { shared, link } = &*self.0;
         shared.act(|controller, now| controller.end(now, *link));
-        shared.until(|controller| controller.has_room(*link).is_none().then_some(())).await;
+        let is_gone = |state: &mut State, _| state.controller.has_room(*link).is_none();
+        shared.until(|state, now| is_gone(state, now).then_some(())).await;
     }
 }
 

@@ -252,7 +252,6 @@ impl Air {
             Command::Scan { .. } => phone.is_scanning = true,
             Command::StopScan => phone.is_scanning = false,
             Command::Advertise { tag, .. } => phone.advertises = Some(tag),
-            Command::StopAdvertise => phone.advertises = None,
             Command::Serve { info } => phone.info = info,
             Command::Connect { device } => self.connect(index, device),
             Command::Disconnect { connection } => {
