@@ -280,12 +280,12 @@ pub fn ble_service() -> BleService {
 
 /// As RFC 9562 writes it.
 fn uuid(value: u128) -> String {
-    let [a, b, c, d, e] =
-        [(96, 8), (80, 4), (64, 4), (48, 4), (0, 12)].map(|(shift, digits): (u32, usize)| {
-            let part = (value >> shift) & ((1 << (4 * digits)) - 1);
-            format!("{part:0digits$x}")
-        });
-    [a, b, c, d, e].join("-")
+    let fields: [(u32, usize); 5] = [(96, 8), (80, 4), (64, 4), (48, 4), (0, 12)];
+    let text = fields.map(|(shift, digits)| {
+        let field = (value >> shift) & ((1 << (4 * digits)) - 1);
+        format!("{field:0digits$x}")
+    });
+    text.join("-")
 }
 
 #[uniffi::export]

@@ -174,7 +174,7 @@ impl Radio {
             let time = self.advertised_rest + passed;
             let count = (time.as_nanos() / interval.as_nanos()) as u32;
             self.usage.advertisements += u64::from(count);
-            self.advertised_rest = time - interval * count;
+            self.advertised_rest = time.saturating_sub(interval * count);
         }
         if is_connecting {
             self.usage.connecting += passed;

@@ -145,6 +145,13 @@ impl Shared {
         result
     }
 
+    /// When time must be told next.
+    fn due_at(&self) -> Option<Instant> {
+        let (state, now) = self.lock();
+        let timeout = state.controller.poll_timeout(now);
+        timeout.map(|at| self.begin + at.max(now + LEAST_SLEEP))
+    }
+
     /// Waits until there is something to say.
     async fn until<R>(&self, mut look: impl FnMut(&mut State, Duration) -> Option<R>) -> R {
         let mut changed = self.changed.subscribe();
@@ -204,14 +211,12 @@ impl State {
 async fn keep_time(shared: Arc<Shared>) {
     let mut changed = shared.changed.subscribe();
     loop {
-        let (state, now) = shared.lock();
-        let timeout = state.controller.poll_timeout(now);
-        drop(state);
-        let Some(at) = timeout else {
-            let _ = changed.changed().await;
-            continue;
+        let asleep = async {
+            match shared.due_at() {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
         };
-        let asleep = sleep_until(shared.begin + at.max(now + LEAST_SLEEP));
         tokio::select! {
             () = asleep => shared.act(Controller::handle_timeout),
             _ = changed.changed() => {}

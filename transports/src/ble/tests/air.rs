@@ -61,17 +61,21 @@ pub(super) struct Phone {
     pub(super) came: BTreeMap<Vec<u8>, usize>,
     pub(super) links: BTreeMap<LinkRef, Talk>,
     pub(super) fetches: bool,
-    pub(super) identifies: bool,
     platform: Platform,
     is_on: bool,
     is_scanning: bool,
-    advertises: Option<Option<Tag>>,
+    advertises: Option<Advertisement>,
     info: Vec<u8>,
     connecting: Option<Device>,
     pub(super) connections: BTreeSet<Connection>,
     writing: BTreeSet<Connection>,
     mtus: BTreeMap<Connection, u16>,
     scan_starts: VecDeque<Duration>,
+}
+
+#[derive(Clone, Copy)]
+struct Advertisement {
+    tag: Option<Tag>,
 }
 
 /// What the one in the engine's place knows of a link.
@@ -221,7 +225,7 @@ impl Air {
     fn advertise(&mut self) {
         for hearer in 0..self.nodes.len() {
             for speaker in 0..self.nodes.len() {
-                let Some(tag) = self.nodes[speaker].advertises else { continue };
+                let Some(Advertisement { tag }) = self.nodes[speaker].advertises else { continue };
                 let hears = self.nodes[hearer].is_scanning && hearer != speaker;
                 if hears && (self.in_range)(hearer, speaker) {
                     let rssi = -50 - (hearer.abs_diff(speaker) as i8);
@@ -251,7 +255,7 @@ impl Air {
         match command {
             Command::Scan { .. } => phone.is_scanning = true,
             Command::StopScan => phone.is_scanning = false,
-            Command::Advertise { tag, .. } => phone.advertises = Some(tag),
+            Command::Advertise { tag, .. } => phone.advertises = Some(Advertisement { tag }),
             Command::Serve { info } => phone.info = info,
             Command::Connect { device } => self.connect(index, device),
             Command::Disconnect { connection } => {
@@ -375,7 +379,6 @@ impl Phone {
             came: BTreeMap::new(),
             links: BTreeMap::new(),
             fetches: true,
-            identifies: true,
             platform,
             is_on: false,
             is_scanning: false,
@@ -412,7 +415,7 @@ impl Phone {
                 self.scan_starts.push_back(now);
                 if self.scan_starts.len() > 5 {
                     let first = self.scan_starts.pop_front().unwrap();
-                    assert!(now - first > Duration::from_secs(30), "Android starves this scan");
+                    assert!(now > first + Duration::from_secs(30), "Android starves this scan");
                 }
             }
             Command::Advertise { tag, .. } if self.platform == Platform::Ios => {
@@ -448,7 +451,7 @@ impl Phone {
             }
         }
         for (link, talk) in &mut self.links {
-            if link.connection.side == Side::Central && !talk.has_greeted && self.identifies {
+            if link.connection.side == Side::Central && !talk.has_greeted {
                 talk.has_greeted = true;
                 talk.to_send.push_front(node_id(index).to_vec());
             }
