@@ -429,6 +429,12 @@ pub(crate) struct Run {
     /// Neither look for neighbours on the local network nor be found there
     #[arg(long)]
     pub(crate) no_lan: bool,
+    /// Move what is large over Wi-Fi Direct with neighbours near by, by wpa_supplicant; BUS is the
+    /// address of a D-Bus other than the system's
+    #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+    #[arg(long, value_name = "BUS", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "clap's form of an option with an optional value")]
+    pub(crate) wifi_direct: Option<Option<String>>,
     /// Carry so many MiB of other people's mail [default: 64]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub(crate) carry_mb: Option<u64>,

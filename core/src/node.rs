@@ -23,13 +23,16 @@ mod ratchet;
 mod relations;
 mod sending;
 mod trust;
+mod twins;
 mod upkeep;
 mod view;
+mod wifi_direct;
 
 pub use attachments::AttachmentError;
 pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
+pub use wifi_direct::{Load, NeighbourKey, Note};
 
 use crate::chat::{ContactId, MessageId};
 use crate::clock::{Clock, Moment};
@@ -123,6 +126,7 @@ pub struct Node {
     received_bytes: u64,
     turnover: Turnover,
     events: VecDeque<Event>,
+    notes: VecDeque<Note>,
 }
 
 /// What a day's neighbours and carriers can recognise this node by; all of it rotates together.
@@ -237,6 +241,7 @@ impl Node {
             received_bytes: 0,
             turnover: Turnover::default(),
             events: VecDeque::new(),
+            notes: VecDeque::new(),
             store,
             config,
             rng,

@@ -72,7 +72,7 @@ impl Links {
 async fn carry<L: Link>(link: L, id: LinkId, inputs: mpsc::WeakSender<Input>) {
     let info = link.info();
     let (sender, receiver) = link.split();
-    let (outgoing, queue) = queue();
+    let (outgoing, queue) = queue(info.cost);
     let (open, closed) = oneshot::channel();
     if !tell(&inputs, Input::Up { id, info, outgoing, open }).await {
         return;

@@ -8,6 +8,7 @@ use crate::{
     link::Link,
     power::{Conditions, Power, PowerMode},
     quic::{Dialler, QuicEndpoint, QuicLink, Wanted},
+    wifi_direct::{self, Surroundings, WifiDirect},
 };
 use footpost_core::{Event, Node, OpenError, StorePath, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -15,13 +16,12 @@ use rand_core::SeedableRng;
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, PoisonError},
 };
 use thiserror::Error;
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
-        mpsc,
+        mpsc, watch,
     },
     task::JoinSet,
 };
@@ -89,7 +89,7 @@ pub struct Footpost {
     links: Links,
     endpoint: QuicEndpoint,
     dialler: Dialler,
-    power: Mutex<Power>,
+    power: watch::Sender<Power>,
     /// Seeds what need not be secret.
     jitter: [u8; 32],
     tasks: JoinSet<()>,
@@ -113,7 +113,7 @@ impl Footpost {
         let (accepting, events) = (endpoint.clone(), driver.subscribe());
         tasks.spawn(async move { accepting.accept(up).await });
         tasks.spawn(tend(waiting, links.clone(), events, endpoint.clone(), lan));
-        let (power, mut jitter) = (Mutex::default(), [0; 32]);
+        let (power, mut jitter) = (watch::Sender::default(), [0; 32]);
         getrandom::fill(&mut jitter)?;
         Ok(Self { driver, links, endpoint, dialler, power, jitter, tasks })
     }
@@ -150,6 +150,23 @@ impl Footpost {
         ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events)
     }
 
+    /// Wi-Fi Direct, for whoever owns the radio: groups are formed with neighbours near by whenever
+    /// enough waits for them, for as long as this is kept. One at a time. To be called within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn wifi_direct(&self) -> Result<WifiDirect, getrandom::Error> {
+        let around = Surroundings {
+            inputs: self.driver.inputs(),
+            notes: self.driver.notes(),
+            power: self.power.subscribe(),
+            endpoint: self.endpoint.clone(),
+            dialler: self.dialler.clone(),
+        };
+        Ok(wifi_direct::start(around, rng()?))
+    }
+
     /// How much this node gives, from now on.
     pub async fn set_power_mode(&self, mode: PowerMode) -> Result<(), Stopped> {
         self.set_power(|power| power.mode = mode).await
@@ -162,10 +179,13 @@ impl Footpost {
 
     async fn set_power(&self, set: impl FnOnce(&mut Power)) -> Result<(), Stopped> {
         let (before, power) = {
-            let mut power = self.power.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = *power;
-            set(&mut power);
-            (before, *power)
+            let mut changed = (Power::default(), Power::default());
+            self.power.send_modify(|power| {
+                let before = *power;
+                set(power);
+                changed = (before, *power);
+            });
+            changed
         };
         self.dialler.call_internet(power.calls_the_internet());
         let leaves = power.mode() == PowerMode::Leaving && before.mode() != PowerMode::Leaving;

@@ -18,6 +18,7 @@
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `minter`: a thread of low priority that mints postmarks for the engine.
 //! - `power`: how much a device gives; `tick`: what it does when it may run for a moment only.
+//! - [`wifi_direct`]: groups with neighbours near by, in which QUIC runs.
 //! - `clock`: the wall clock, and when somebody has set it.
 //! - `vault`: [`FileVault`] and [`FileWrappingKeys`], which keep the store's keys where there is no
 //!   keystore.
@@ -39,6 +40,7 @@ mod queue;
 mod quic;
 mod tick;
 mod vault;
+pub mod wifi_direct;
 
 pub use bytes::{ByteLink, ByteStream, FrameReader, FrameWriter, LinkEnded, byte_link};
 pub use driver::Stopped;

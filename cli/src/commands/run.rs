@@ -12,14 +12,21 @@ use footpost_core::{
     BulletinFilter, BulletinId, BulletinKind, ContactId, Event, KeyWarning, MessageId, State,
 };
 use footpost_transports::{Config, Footpost, Missed, Stopped};
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+use footpost_transports::{StartError, wifi_direct::run_on_wpa};
 use serde::Serialize;
-use std::{future::pending, io, net::SocketAddr, thread};
+use std::{future::pending, io, net::SocketAddr, thread, time::Duration};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::oneshot,
+    task::JoinSet,
+    time::timeout,
 };
 use tracing_subscriber::EnvFilter;
+
+/// How long radios may take to leave their groups as the node stops.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a running node tells, in one line each.
 #[derive(Serialize)]
@@ -89,11 +96,32 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
     runtime()?.block_on(async {
         let stop = stop_signal(args.stop_at_eof)?;
         let host = Host::start(profile, config(profile, args)?).await?;
+        let radios = radios(&host, args)?;
         let told = tell(&host, out, stop).await;
         host.stop().await?;
+        // They hear of it, and leave their groups.
+        let _ = timeout(FAREWELL, radios.join_all()).await;
         told?;
         out.fact(&Told::Stopped, text)
     })
+}
+
+/// What runs the radios, until the node ends.
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+fn radios(host: &Host, args: &Run) -> Result<JoinSet<()>, Failure> {
+    let mut radios = JoinSet::new();
+    if let Some(bus) = &args.wifi_direct {
+        let wifi = host.footpost().wifi_direct().map_err(StartError::Randomness)?;
+        radios.spawn(run_on_wpa(wifi, bus.clone()));
+    }
+    Ok(radios)
+}
+
+/// No radio is known here.
+#[cfg(not(all(feature = "wifi-direct", target_os = "linux")))]
+#[allow(clippy::unnecessary_wraps, reason = "as where there are radios")]
+fn radios(_: &Host, _: &Run) -> Result<JoinSet<()>, Failure> {
+    Ok(JoinSet::new())
 }
 
 /// The node's settings.

@@ -156,6 +156,9 @@ impl Node {
 
     /// Asks the neighbour for what it has announced, until a window is on its way.
     pub(super) fn fetch_more(&mut self, link: LinkId) -> Result<(), StoreError> {
+        if !self.carries_bulk(link) {
+            return Ok(());
+        }
         // It stands aside meanwhile, so that the rest of the node can be asked.
         let Some(mut session) = self.links.remove(&link) else { return Ok(()) };
         let result = self.fetch_window(link, &mut session);
@@ -284,8 +287,13 @@ impl Node {
 
     /// A fragment has come, or will not come: whoever brought it may be asked for more.
     pub(super) fn stop_fetching(&mut self, piece: Piece, link: LinkId) {
-        if self.fetching.get(&piece) == Some(&link) {
+        if let Some(&asked) = self.fetching.get(&piece)
+            && (asked == link || self.are_twins(asked, link))
+        {
             self.fetching.remove(&piece);
+            if let Some(session) = self.links.get_mut(&asked) {
+                session.bodies.note_fetched(piece);
+            }
         }
         if let Some(session) = self.links.get_mut(&link) {
             session.bodies.note_fetched(piece);

@@ -79,7 +79,12 @@ impl Node {
             self.fetch_more(link)?;
             return accepted;
         }
-        self.wanted.remove(&id.head());
+        if let Some(asked) = self.wanted.remove(&id.head())
+            && self.are_twins(asked, link)
+            && let Some(session) = self.links.get_mut(&asked)
+        {
+            session.wished.remove(&id.head());
+        }
         if let Some(session) = self.links.get_mut(&link) {
             session.wished.remove(&id.head());
             session.note_passed(id.head());

@@ -99,6 +99,7 @@ pub(crate) struct TransferOrder {
     /// Letters are small, and many: fragments wait for them.
     turn: Turn,
     row: EnvelopeRow,
+    size_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +123,7 @@ impl TransferOrder {
             priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
             turn: Turn::Letter { rank: Reverse(rank), generation, born },
             row: envelope.row,
+            size_bytes: envelope.size_bytes as u64,
         }
     }
 
@@ -132,6 +134,7 @@ impl TransferOrder {
             priority: Reverse(fragment.priority as u8),
             turn: Turn::Fragment { is_for_others: !is_pull, number: turn },
             row: fragment.row,
+            size_bytes: fragment.size_bytes as u64,
         }
     }
 
@@ -142,6 +145,10 @@ impl TransferOrder {
 
     pub(crate) fn row(&self) -> EnvelopeRow {
         self.row
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
     }
 }
 

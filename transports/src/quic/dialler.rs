@@ -29,6 +29,8 @@ pub(crate) enum Wanted {
     Address(SocketAddr),
     /// The neighbour with this name on the local network.
     Lan(String),
+    /// The owner of the Wi-Fi Direct group that this node has joined.
+    GroupOwner,
 }
 
 /// The neighbours to keep connected, one task each. Clones are the same dialler; dropping the last

@@ -10,3 +10,4 @@ mod ending;
 mod sparing;
 mod streams;
 mod vanishing;
+mod wifi_direct;
