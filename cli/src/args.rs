@@ -429,6 +429,11 @@ pub(crate) struct Run {
     /// Neither look for neighbours on the local network nor be found there
     #[arg(long)]
     pub(crate) no_lan: bool,
+    /// Meet neighbours over Bluetooth LE, by BlueZ; ADAPTER is one other than the first
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    #[arg(long, value_name = "ADAPTER", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "clap's form of an option with an optional value")]
+    pub(crate) ble: Option<Option<String>>,
     /// Move what is large over Wi-Fi Direct with neighbours near by, by wpa_supplicant; BUS is the
     /// address of a D-Bus other than the system's
     #[cfg(all(feature = "wifi-direct", target_os = "linux"))]

@@ -13,10 +13,13 @@
 //! - `freshness`: how a node says that it has nothing new, and to whom.
 //! - `host`: [`Ble`], the controller at work for a node.
 //! - `info`: what a peripheral says of itself.
+//! - `bluez`: the shell for Linux.
 //!
 //! The service has three characteristics. A central reads [`INFO`], writes to [`INBOX`] without
 //! response, and subscribes to [`OUTBOX`]. docs/radio.md says all this at length.
 
+#[cfg(all(feature = "ble", target_os = "linux"))]
+mod bluez;
 mod budget;
 mod command;
 mod controller;
@@ -30,6 +33,8 @@ mod link;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "ble", target_os = "linux"))]
+pub use bluez::{BluezError, examine, run_on_bluez};
 pub use command::{Attempt, Bearer, Command, Connection, Device, Fact, Side, Tag};
 pub use controller::{Config, Controller, Event, LinkRef, NodeId, Stats};
 pub use duty::{Duty, Platform, Usage};
