@@ -103,6 +103,9 @@ pub(crate) enum Command {
         after_help = "JSON: id, own, kind, suite, priority, created_ms, lifetime_s, mailbox_tag,\n      postmark_key, size_bytes"
     )]
     Carried,
+    /// Look whether a node can run here, and over what; say what is missing
+    #[command(after_help = "JSON: what, ok, detail")]
+    Doctor,
     /// Run the node, until stopped: it meets others, and carries mail
     #[command(
         after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, arrived, needed, link, reason, events,\n      publisher, number, kind, text"

@@ -147,7 +147,8 @@ impl Footpost {
     /// Takes Bluetooth LE into use, whose radio a shell owns. To be called within a tokio runtime.
     pub fn bluetooth(&self, config: ble::Config) -> ble::Ble {
         let (inputs, events) = (self.driver.inputs(), self.driver.subscribe());
-        ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events)
+        let power = self.power.subscribe();
+        ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events, power)
     }
 
     /// Wi-Fi Direct, for whoever owns the radio: groups are formed with neighbours near by whenever

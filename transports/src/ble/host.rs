@@ -10,6 +10,7 @@ use crate::{
     driver::{Input, call},
     frames,
     link::{Link, LinkReceiver, LinkSender},
+    power::Power,
 };
 use footpost_core::{CostClass, Event as NodeEvent, LinkId, LinkInfo, Role};
 use std::{
@@ -49,11 +50,14 @@ struct Shared {
     /// Something has changed that others may wait for.
     changed: watch::Sender<()>,
     links: Links,
+    power: watch::Receiver<Power>,
 }
 
 #[derive(Debug)]
 struct State {
     controller: Controller,
+    /// What the shell has asked for.
+    duty: Duty,
     incoming: BTreeMap<LinkRef, mpsc::UnboundedSender<Vec<u8>>>,
     numbers: BTreeMap<LinkId, LinkRef>,
     is_over: bool,
@@ -67,9 +71,11 @@ impl Ble {
         links: Links,
         inputs: mpsc::WeakSender<Input>,
         events: broadcast::Receiver<NodeEvent>,
+        power: watch::Receiver<Power>,
     ) -> Self {
         let state = State {
             controller: Controller::new(config, seed),
+            duty: Duty::default(),
             incoming: BTreeMap::new(),
             numbers: BTreeMap::new(),
             is_over: false,
@@ -79,10 +85,13 @@ impl Ble {
             state: Mutex::new(state),
             changed: watch::Sender::default(),
             links,
+            power: power.clone(),
         });
+        shared.set_duty();
         let mut tasks = JoinSet::new();
         tasks.spawn(tend(Arc::clone(&shared), inputs, events));
         tasks.spawn(keep_time(Arc::clone(&shared)));
+        tasks.spawn(save(Arc::clone(&shared), power));
         Self { shared, _tasks: tasks }
     }
 
@@ -108,9 +117,11 @@ impl Ble {
         self.shared.until(|state, _| state.controller.takes(connection).then_some(())).await;
     }
 
-    /// How eager the radio is, from now on.
+    /// How eager the radio is, from now on: at most, where power is short, and at least where a shell
+    /// asks for the usual and the device is fed.
     pub fn set_duty(&self, duty: Duty) {
-        self.shared.act(|controller, now| controller.set_duty(now, duty));
+        self.shared.lock().0.duty = duty;
+        self.shared.set_duty();
     }
 
     /// What it has done.
@@ -143,6 +154,12 @@ impl Shared {
         }
         self.changed.send_replace(());
         result
+    }
+
+    fn set_duty(self: &Arc<Self>) {
+        let asked = self.lock().0.duty;
+        let duty = self.power.borrow().duty(asked);
+        self.act(|controller, now| controller.set_duty(now, duty));
     }
 
     /// When time must be told next.
@@ -221,6 +238,13 @@ async fn keep_time(shared: Arc<Shared>) {
             () = asleep => shared.act(Controller::handle_timeout),
             _ = changed.changed() => {}
         }
+    }
+}
+
+/// Tells the controller what power there is.
+async fn save(shared: Arc<Shared>, mut power: watch::Receiver<Power>) {
+    while power.changed().await.is_ok() {
+        shared.set_duty();
     }
 }
 
