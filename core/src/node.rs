@@ -66,7 +66,7 @@ use zeroize::Zeroizing;
 /// - **inputs** from the transports, `handle_*`: they gather in one open transaction, so that a
 ///   busy node pays for one commit per batch, until [`Node::commit`];
 /// - **polls**, asked after each commit in the order [`Node::poll_transmit`] for every writable
-///   link, [`Node::poll_event`], [`Node::poll_timeout`]. While inputs wait for their commit, the
+///   link, [`Node::poll_event`], [`Node::poll_note`], [`Node::poll_timeout`]. While inputs wait for their commit, the
 ///   first two have nothing to say: a frame or an event leaves only after the transaction that
 ///   caused it.
 ///

@@ -168,8 +168,8 @@ fn a_load_tells_what_waits_both_ways_and_of_whom() {
 #[test]
 fn notes_of_wifi_direct_pass_between_neighbours_and_a_flood_of_them_does_not_wait() {
     let (mut net, _, ble) = met();
-    let note =
-        |n| WifiDirectNote::Accept { side: Side { battery: 3, neighbours: n, channel_mhz: 0 } };
+    let side = |n| Side { battery: 3, neighbours: n, channel_mhz: 0 };
+    let note = |n| WifiDirectNote::Accept { name: "DIRECT-ab".into(), side: side(n) };
     assert!(net.node(0).send_note(ble, note(1)));
     assert!(!net.node(0).send_note(LinkId(99), note(1)), "there is no such link");
     net.run_for(1_000);

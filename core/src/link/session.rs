@@ -365,7 +365,9 @@ impl Session {
         transfers: BTreeSet<TransferOrder>,
         pieces: BTreeMap<EnvelopeRow, Piece>,
     ) {
-        transfers.into_iter().for_each(|order| self.push_transfer(order));
+        for order in transfers {
+            self.push_transfer(order);
+        }
         self.outbox.pieces.extend(pieces);
     }
 

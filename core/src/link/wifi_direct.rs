@@ -52,6 +52,8 @@ pub enum WifiDirectNote {
     },
     /// Agrees. Who owns the group follows from both sides.
     Accept {
+        /// The network name of the group that was offered.
+        name: String,
         /// What the sender brings.
         side: Side,
     },
@@ -62,8 +64,11 @@ pub enum WifiDirectNote {
         /// Inside the group; a link-local address without its scope.
         listens_on: SocketAddr,
     },
-    /// Not now.
-    Decline,
+    /// Will not take part, or not any more.
+    Decline {
+        /// The network name of the group that was offered.
+        name: String,
+    },
 }
 
 mod kind {
@@ -105,19 +110,27 @@ impl Credentials {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let name = text(reader.bytes(MAX_NAME_BYTES, "network name")?).filter(|it| is_name(it));
+        let name = decode_name(reader)?;
         let passphrase = reader.bytes(*PASSPHRASE_BYTES.end(), "passphrase")?;
         let is_good = passphrase.iter().all(u8::is_ascii_alphanumeric)
             && PASSPHRASE_BYTES.contains(&passphrase.len());
         let passphrase = text(passphrase).filter(|_| is_good);
         Ok(Self {
-            name: name.ok_or(DecodeError::Invalid { what: "network name" })?,
+            name,
             passphrase: Zeroizing::new(
                 passphrase.ok_or(DecodeError::Invalid { what: "passphrase" })?,
             ),
         })
     }
+}
+
+fn decode_name(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let name = text(reader.bytes(MAX_NAME_BYTES, "network name")?).filter(|it| is_name(it));
+    name.ok_or(DecodeError::Invalid { what: "network name" })
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 /// As Android's `WifiP2pConfig.Builder.setNetworkName` takes it, and without what needs quoting.
@@ -160,8 +173,9 @@ impl WifiDirectNote {
                 side.encode(out);
                 credentials.encode(out);
             }
-            Self::Accept { side } => {
+            Self::Accept { name, side } => {
                 out.put_u8(kind::ACCEPT);
+                out.put_bytes(name.as_bytes());
                 side.encode(out);
             }
             Self::Ready { credentials, listens_on } => {
@@ -174,7 +188,10 @@ impl WifiDirectNote {
                 out.put(&ip.octets());
                 out.put(&listens_on.port().to_be_bytes());
             }
-            Self::Decline => out.put_u8(kind::DECLINE),
+            Self::Decline { name } => {
+                out.put_u8(kind::DECLINE);
+                out.put_bytes(name.as_bytes());
+            }
         }
     }
 
@@ -185,7 +202,9 @@ impl WifiDirectNote {
                 side: Side::decode(reader)?,
                 credentials: Credentials::decode(reader)?,
             },
-            kind::ACCEPT => Self::Accept { side: Side::decode(reader)? },
+            kind::ACCEPT => {
+                Self::Accept { name: decode_name(reader)?, side: Side::decode(reader)? }
+            }
             kind::READY => {
                 let credentials = Credentials::decode(reader)?;
                 let ip = Ipv6Addr::from(reader.array::<16>("address")?);
@@ -196,7 +215,7 @@ impl WifiDirectNote {
                 };
                 Self::Ready { credentials, listens_on }
             }
-            kind::DECLINE => Self::Decline,
+            kind::DECLINE => Self::Decline { name: decode_name(reader)? },
             _ => return Err(DecodeError::Invalid { what: "Wi-Fi Direct note" }),
         };
         if reader.is_empty() { Ok(note) } else { Err(DecodeError::Trailing { what: "frame" }) }

@@ -133,9 +133,15 @@ impl Node {
         }
         let Some(session) = self.links.get_mut(&heir) else { return Ok(()) };
         session.take_on(orders, legacy.pieces);
-        offered.into_iter().for_each(|head| session.push_offer(head));
-        legacy.held_acks.into_iter().for_each(|r| session.push_held_ack(r));
-        legacy.proofs.into_iter().for_each(|id| session.push_proof(id));
+        for head in offered {
+            session.push_offer(head);
+        }
+        for r in legacy.held_acks {
+            session.push_held_ack(r);
+        }
+        for id in legacy.proofs {
+            session.push_proof(id);
+        }
         for (body, numbers) in legacy.fragment_news {
             numbers.iter().for_each(|number| session.bodies.push_news((body, number)));
         }

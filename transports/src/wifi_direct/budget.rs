@@ -140,7 +140,7 @@ mod tests {
         let (mut now, mut last) = (Duration::ZERO, Duration::ZERO);
         for failure in 0..12 {
             budget.failed(now, key(1), &mut rng);
-            let until = budget.paused[&key(1)].until - now;
+            let until = budget.paused[&key(1)].until.saturating_sub(now);
             let most = (FIRST_PAUSE * (1 << failure.min(7))).min(HOUR);
             assert!(until >= most / 2 && until <= most, "{until:?} after {failure}");
             assert!(until > last / 2);

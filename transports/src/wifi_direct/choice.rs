@@ -56,17 +56,15 @@ pub(super) fn battery(power: Power) -> u8 {
 /// Whether the first of two is to own their group, which costs more than to be a member: who has
 /// more battery, then who has more neighbours who might join; of equals who has proposed. Both sides
 /// come to the same.
-pub(super) fn owns(proposer: &Side, other: &Side) -> bool {
+pub(super) fn owns(proposer: Side, other: Side) -> bool {
     (proposer.battery, proposer.neighbours) >= (other.battery, other.neighbours)
 }
 
-/// The channel that a group of these two must be on, if they are not free; none if there is no such
-/// channel.
-pub(super) fn channel(one: &Side, other: &Side) -> Option<Option<u16>> {
+/// The channel that a group of these two must be on, 0 for any; none if there is no such channel.
+pub(super) fn channel_mhz(one: Side, other: Side) -> Option<u16> {
     match (one.channel_mhz, other.channel_mhz) {
-        (0, 0) => Some(None),
-        (0, mhz) | (mhz, 0) => Some(Some(mhz)),
-        (one, other) => (one == other).then_some(Some(one)),
+        (0, mhz) | (mhz, 0) => Some(mhz),
+        (one, other) => (one == other).then_some(one),
     }
 }
 
@@ -123,18 +121,18 @@ mod tests {
         for (one, other) in
             [(side(4, 0), side(3, 9)), (side(3, 2), side(3, 1)), (side(1, 0), side(0, 0))]
         {
-            assert!(owns(&one, &other) && !owns(&other, &one));
+            assert!(owns(one, other) && !owns(other, one));
         }
-        assert!(owns(&side(2, 2), &side(2, 2)), "of equals the proposer");
+        assert!(owns(side(2, 2), side(2, 2)), "of equals the proposer");
     }
 
     #[test]
     fn two_networks_on_two_channels_leave_none() {
         let on = |channel_mhz| Side { channel_mhz, ..Side::default() };
-        assert_eq!(channel(&on(0), &on(0)), Some(None));
-        assert_eq!(channel(&on(5180), &on(0)), Some(Some(5180)));
-        assert_eq!(channel(&on(0), &on(2412)), Some(Some(2412)));
-        assert_eq!(channel(&on(2412), &on(2412)), Some(Some(2412)));
-        assert_eq!(channel(&on(2412), &on(5180)), None);
+        assert_eq!(channel_mhz(on(0), on(0)), Some(0));
+        assert_eq!(channel_mhz(on(5180), on(0)), Some(5180));
+        assert_eq!(channel_mhz(on(0), on(2412)), Some(2412));
+        assert_eq!(channel_mhz(on(2412), on(2412)), Some(2412));
+        assert_eq!(channel_mhz(on(2412), on(5180)), None);
     }
 }

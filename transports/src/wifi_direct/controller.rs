@@ -8,7 +8,7 @@
 //! group at a time.
 
 use super::budget::Budget;
-use super::choice::{battery, channel, expected_bytes_s, is_near, is_worth, owns};
+use super::choice::{battery, channel_mhz, expected_bytes_s, is_near, is_worth, owns};
 use super::command::{Command, Fact, Station};
 use crate::power::{Power, PowerMode};
 use footpost_core::{CostClass, Credentials, LinkId, Load, NeighbourKey, Side, WifiDirectNote};
@@ -21,11 +21,11 @@ use std::{
 };
 
 /// How long an answer to an offer may take: the link may have much to say before it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a group may take to come about, or to be joined.
 const FORM_TIMEOUT: Duration = Duration::from_secs(45);
 /// And until the other side says that it has.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the radio may take to let go of a group; then it has.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A group that has moved little for so long is left.
@@ -61,18 +61,27 @@ struct Partner {
     link: LinkId,
 }
 
+/// A group to be.
+#[derive(Debug)]
+struct Plan {
+    with: Partner,
+    credentials: Credentials,
+    /// When it is given up.
+    until: Duration,
+}
+
 #[derive(Debug)]
 enum State {
     /// In no group, and on the way to none.
     Free,
     /// An offer is out.
-    Offered { to: Partner, own: Side, credentials: Credentials, until: Duration },
+    Offered { plan: Plan, own: Side },
     /// Both agree that the other side is to own the group.
-    Awaiting { owner: Partner, until: Duration },
+    Awaiting(Plan),
     /// The radio is creating this node's own group.
-    Creating { with: Partner, credentials: Credentials, until: Duration },
+    Creating(Plan),
     /// The radio is joining.
-    Joining { owner: Partner, listens_on: SocketAddr, until: Duration },
+    Joining { plan: Plan, listens_on: SocketAddr },
     /// In a group.
     Up(Group),
     /// The radio is letting go.
@@ -151,13 +160,9 @@ impl Controller {
     /// When [`Controller::handle_timeout`] is to be called, if nothing happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         match &self.state {
-            State::Free => None,
-            State::Offered { until, .. }
-            | State::Awaiting { until, .. }
-            | State::Creating { until, .. }
-            | State::Joining { until, .. }
-            | State::Up(Group { until, .. })
-            | State::Leaving { until } => Some(*until),
+            State::Up(group) => Some(group.until),
+            State::Leaving { until } => Some(*until),
+            _ => self.plan().map(|plan| plan.until),
         }
     }
 
@@ -192,10 +197,10 @@ impl Controller {
             }
             Fact::RadioOff => {
                 self.station = None;
-                self.end(now);
+                self.lose(now);
             }
             Fact::GroupUp { own, interface } => self.enter(now, own, interface),
-            Fact::GroupDown => self.end(now),
+            Fact::GroupDown => self.lose(now),
         }
     }
 
@@ -228,13 +233,13 @@ impl Controller {
         let from = Partner { key, link };
         match note {
             WifiDirectNote::Offer { side, credentials } => {
-                self.take_offer(now, from, &side, credentials);
+                self.take_offer(now, from, side, credentials);
             }
-            WifiDirectNote::Accept { side } => self.take_acceptance(now, from, &side),
+            WifiDirectNote::Accept { name, side } => self.take_acceptance(now, from, &name, side),
             WifiDirectNote::Ready { credentials, listens_on } => {
                 self.take_ready(now, from, credentials, listens_on);
             }
-            WifiDirectNote::Decline => self.take_refusal(now, key),
+            WifiDirectNote::Decline { name } => self.take_refusal(now, key, &name),
         }
     }
 
@@ -249,11 +254,11 @@ impl Controller {
             .entry(load.neighbour)
             .or_insert_with(|| Rate { bytes_s: expected.unwrap_or(0), since: None });
         if let Some((at, before)) = rate.since
-            && now > at
+            && let Some(took) = now.checked_sub(at).filter(|took| !took.is_zero())
         {
             // A link that has ended takes its count along.
             let moved = u128::from(moved.saturating_sub(before));
-            let seen = moved * 1000 / (now - at).as_millis().max(1);
+            let seen = moved * 1000 / took.as_millis().max(1);
             rate.bytes_s = u64::midpoint(rate.bytes_s, u64::try_from(seen).unwrap_or(u64::MAX));
         }
         rate.since = (load.waiting_bytes > 0).then_some((now, moved));
@@ -280,88 +285,93 @@ impl Controller {
         let (own, credentials) = (self.side(), Credentials::random(&mut self.rng));
         self.begin(now, to.key);
         self.tell(to.link, WifiDirectNote::Offer { side: own, credentials: credentials.clone() });
-        self.state = State::Offered { to, own, credentials, until: now + ANSWER_TIMEOUT };
+        let plan = Plan { with: to, credentials, until: now + ANSWER_TIMEOUT };
+        self.state = State::Offered { plan, own };
     }
 
-    fn take_offer(&mut self, now: Duration, from: Partner, side: &Side, credentials: Credentials) {
-        let own = self.side();
-        let Some(channel_mhz) = channel(side, &own) else {
-            return self.tell(from.link, WifiDirectNote::Decline);
-        };
+    fn take_offer(&mut self, now: Duration, from: Partner, side: Side, credentials: Credentials) {
+        let (own, name) = (self.side(), credentials.name().to_owned());
         let is_allowed = self.may_begin(now, from.key);
-        match &mut self.state {
+        let channel_mhz = match (channel_mhz(side, own), &mut self.state) {
             // Both have asked at once: of the two offers the one with the smaller name stands.
-            State::Offered { to, credentials: mine, .. } if to.key == from.key => {
-                if mine.name() < credentials.name() {
-                    return;
-                }
+            (Some(_), State::Offered { plan, .. })
+                if plan.with.key == from.key && plan.credentials.name() < &*name =>
+            {
+                return;
             }
-            State::Up(group) => {
-                let is_welcome = is_allowed && group.members.len() < MAX_MEMBERS;
-                if let Some((credentials, listens_on)) = group.open.clone().filter(|_| is_welcome) {
-                    group.members.insert(from.key);
-                    group.until = group.until.max(now + ARRIVAL);
-                    self.begin(now, from.key);
-                    return self.tell(from.link, WifiDirectNote::Ready { credentials, listens_on });
-                }
-                return self.tell(from.link, WifiDirectNote::Decline);
+            (Some(mhz), State::Offered { plan, .. } | State::Awaiting(plan))
+                if plan.with.key == from.key =>
+            {
+                mhz
             }
-            State::Free if is_allowed => self.begin(now, from.key),
-            _ => return self.tell(from.link, WifiDirectNote::Decline),
-        }
-        self.tell(from.link, WifiDirectNote::Accept { side: own });
-        if owns(side, &own) {
-            self.state = State::Awaiting { owner: from, until: now + READY_TIMEOUT };
-        } else {
-            self.create(now, from, credentials, channel_mhz);
-        }
+            (Some(mhz), State::Free) if is_allowed => {
+                self.begin(now, from.key);
+                mhz
+            }
+            (Some(_), State::Up(Group { open: Some(open), members, until, .. }))
+                if is_allowed && members.len() < MAX_MEMBERS =>
+            {
+                let (credentials, listens_on) = open.clone();
+                members.insert(from.key);
+                *until = (*until).max(now + ARRIVAL);
+                self.begin(now, from.key);
+                return self.tell(from.link, WifiDirectNote::Ready { credentials, listens_on });
+            }
+            _ => return self.tell(from.link, WifiDirectNote::Decline { name }),
+        };
+        self.tell(from.link, WifiDirectNote::Accept { name, side: own });
+        self.agree(now, from, credentials, channel_mhz, !owns(side, own));
     }
 
-    fn take_acceptance(&mut self, now: Duration, from: Partner, side: &Side) {
-        let State::Offered { to, own, credentials, .. } = &self.state else { return };
-        if to.key != from.key {
+    fn take_acceptance(&mut self, now: Duration, from: Partner, name: &str, side: Side) {
+        let State::Offered { plan, own } = &self.state else { return };
+        if plan.with.key != from.key || plan.credentials.name() != name {
             return;
         }
-        match channel(own, side) {
+        let (credentials, owns) = (plan.credentials.clone(), owns(*own, side));
+        match channel_mhz(*own, side) {
             None => self.give_up(now),
-            Some(channel_mhz) if owns(own, side) => {
-                let credentials = credentials.clone();
-                self.create(now, from, credentials, channel_mhz);
-            }
-            Some(_) => self.state = State::Awaiting { owner: from, until: now + READY_TIMEOUT },
+            Some(channel_mhz) => self.agree(now, from, credentials, channel_mhz, owns),
         }
     }
 
-    /// The other side will not come, or cannot.
-    fn take_refusal(&mut self, now: Duration, key: NeighbourKey) {
-        let is_over = match &mut self.state {
-            State::Offered { to: with, .. }
-            | State::Awaiting { owner: with, .. }
-            | State::Creating { with, .. }
-            | State::Joining { owner: with, .. } => with.key == key,
-            State::Up(group) => {
-                group.open.is_some() && group.members.remove(&key) && group.members.is_empty()
-            }
-            State::Free | State::Leaving { .. } => false,
-        };
-        if is_over {
-            self.give_up(now);
-        }
-    }
-
-    fn create(
+    /// Both sides want the group, and know whose it is to be.
+    fn agree(
         &mut self,
         now: Duration,
         with: Partner,
         credentials: Credentials,
-        channel_mhz: Option<u16>,
+        channel_mhz: u16,
+        is_owner: bool,
     ) {
-        self.commands
-            .push_back(Command::CreateGroup { credentials: credentials.clone(), channel_mhz });
-        self.state = State::Creating { with, credentials, until: now + FORM_TIMEOUT };
+        if !is_owner {
+            let until = now + READY_TIMEOUT;
+            self.state = State::Awaiting(Plan { with, credentials, until });
+            return;
+        }
+        self.commands.push_back(Command::CreateGroup {
+            credentials: credentials.clone(),
+            channel_mhz: Some(channel_mhz).filter(|mhz| *mhz != 0),
+        });
+        self.state = State::Creating(Plan { with, credentials, until: now + FORM_TIMEOUT });
     }
 
-    /// Only who has offered or agreed to join does.
+    /// The other side will not come, or cannot.
+    fn take_refusal(&mut self, now: Duration, key: NeighbourKey, name: &str) {
+        let is_over = match &mut self.state {
+            State::Up(Group { open: Some((credentials, _)), members, .. }) => {
+                credentials.name() == name && members.remove(&key) && members.is_empty()
+            }
+            _ => self
+                .plan()
+                .is_some_and(|plan| plan.with.key == key && plan.credentials.name() == name),
+        };
+        if is_over {
+            self.abandon(now);
+        }
+    }
+
+    /// Only who has offered, or agreed to join, does.
     fn take_ready(
         &mut self,
         now: Duration,
@@ -369,42 +379,41 @@ impl Controller {
         credentials: Credentials,
         listens_on: SocketAddr,
     ) {
-        let owner = match &self.state {
-            State::Offered { to, .. } => to,
-            State::Awaiting { owner, .. } => owner,
-            _ => return,
+        let is_awaited = match &self.state {
+            // Who has a group already says so in place of accepting.
+            State::Offered { plan, .. } => plan.with.key == from.key,
+            State::Awaiting(plan) => plan.with.key == from.key && plan.credentials == credentials,
+            _ => false,
         };
-        if owner.key == from.key {
-            self.commands.push_back(Command::JoinGroup { credentials });
-            self.state = State::Joining { owner: from, listens_on, until: now + FORM_TIMEOUT };
+        if is_awaited {
+            self.commands.push_back(Command::JoinGroup { credentials: credentials.clone() });
+            let plan = Plan { with: from, credentials, until: now + FORM_TIMEOUT };
+            self.state = State::Joining { plan, listens_on };
         }
     }
 
     /// The radio is in a group.
     fn enter(&mut self, now: Duration, own: IpAddr, interface: u32) {
-        let (with, open) = match mem::replace(&mut self.state, State::Free) {
-            State::Creating { with, credentials, .. } => {
-                let listens_on = SocketAddr::new(own, self.port);
-                let note = WifiDirectNote::Ready { credentials: credentials.clone(), listens_on };
-                self.tell(with.link, note);
-                (with, Some((credentials, listens_on)))
+        let enter = Action::Enter { own, interface };
+        let (with, open) = match &self.state {
+            State::Creating(Plan { with, credentials, .. }) => {
+                let open = (credentials.clone(), SocketAddr::new(own, self.port));
+                let (credentials, listens_on) = open.clone();
+                let note = WifiDirectNote::Ready { credentials, listens_on };
+                self.actions.extend([enter, Action::Tell { link: with.link, note }]);
+                (*with, Some(open))
             }
-            State::Joining { owner, listens_on, .. } => {
-                let Some(at) = inside(listens_on, own, interface) else {
-                    self.tell(owner.link, WifiDirectNote::Decline);
-                    self.budget.failed(now, owner.key, &mut self.rng);
-                    return self.leave(now);
+            State::Joining { plan, listens_on } => {
+                let Some(at) = inside(*listens_on, own, interface) else {
+                    return self.give_up(now);
                 };
-                self.actions.push_back(Action::Enter { own, interface });
-                self.actions.push_back(Action::Dial { at });
-                (owner, None)
+                self.actions.extend([enter, Action::Dial { at }]);
+                (plan.with, None)
             }
-            // A group that is not wanted any more.
+            // It is in one for this node already, or for nobody any more.
+            State::Up(_) => return,
             _ => return self.leave(now),
         };
-        if open.is_some() {
-            self.actions.push_back(Action::Enter { own, interface });
-        }
         self.state = State::Up(Group {
             open,
             members: BTreeSet::from([with.key]),
@@ -415,15 +424,19 @@ impl Controller {
         });
     }
 
-    /// Leaves whatever is there or on its way.
+    /// Leaves whatever is there or on its way, and says so.
     fn give_up(&mut self, now: Duration) {
-        match self.state {
-            State::Free | State::Leaving { .. } => {}
-            State::Offered { .. } | State::Awaiting { .. } => self.end(now),
-            State::Creating { .. } | State::Joining { .. } | State::Up(_) => {
-                self.end(now);
-                self.leave(now);
-            }
+        self.decline();
+        self.abandon(now);
+    }
+
+    /// Leaves whatever is there or on its way.
+    fn abandon(&mut self, now: Duration) {
+        let is_at_radio =
+            matches!(self.state, State::Creating(_) | State::Joining { .. } | State::Up(_));
+        self.end(now);
+        if is_at_radio {
+            self.leave(now);
         }
     }
 
@@ -432,16 +445,32 @@ impl Controller {
         self.state = State::Leaving { until: now + LEAVE_TIMEOUT };
     }
 
-    /// Whatever was there or on its way is gone.
+    /// The radio has no group, or not any more. One that it was not asked for yet is still to come.
+    fn lose(&mut self, now: Duration) {
+        if self.station.is_none()
+            || !matches!(self.state, State::Offered { .. } | State::Awaiting(_))
+        {
+            self.decline();
+            self.end(now);
+        }
+    }
+
+    fn decline(&mut self) {
+        if let Some(plan) = self.plan() {
+            let (link, name) = (plan.with.link, plan.credentials.name().to_owned());
+            self.tell(link, WifiDirectNote::Decline { name });
+        }
+    }
+
+    /// Whatever was there or on its way is over.
     fn end(&mut self, now: Duration) {
         match mem::replace(&mut self.state, State::Free) {
             State::Free | State::Leaving { .. } => {}
-            State::Offered { to: with, .. }
-            | State::Awaiting { owner: with, .. }
-            | State::Creating { with, .. }
-            | State::Joining { owner: with, .. } => {
-                self.tell(with.link, WifiDirectNote::Decline);
-                self.budget.failed(now, with.key, &mut self.rng);
+            State::Offered { plan, .. }
+            | State::Awaiting(plan)
+            | State::Creating(plan)
+            | State::Joining { plan, .. } => {
+                self.budget.failed(now, plan.with.key, &mut self.rng);
             }
             State::Up(group) => {
                 self.actions.push_back(Action::Leave);
@@ -453,6 +482,16 @@ impl Controller {
                     }
                 }
             }
+        }
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        match &self.state {
+            State::Offered { plan, .. }
+            | State::Awaiting(plan)
+            | State::Creating(plan)
+            | State::Joining { plan, .. } => Some(plan),
+            State::Free | State::Up(_) | State::Leaving { .. } => None,
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::{
     },
     time::{Instant, sleep_until},
 };
+use tracing::debug;
 
 /// How often is asked what waits, while there are neighbours.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -82,11 +83,15 @@ impl Runner {
             let due = self.controller.poll_timeout().map(|due| self.begun + due);
             tokio::select! {
                 fact = facts.recv() => match fact {
-                    Some(fact) => self.controller.handle_fact(self.begun.elapsed(), fact),
+                    Some(fact) => {
+                        debug!(?fact, "from the radio");
+                        self.controller.handle_fact(self.begun.elapsed(), fact);
+                    }
                     None => break,
                 },
                 note = self.around.notes.recv() => match note {
                     Ok(Note { link, neighbour, said }) => {
+                        debug!(?said, link = link.0, "from the neighbour");
                         self.controller.handle_note(self.begun.elapsed(), link, neighbour, said);
                     }
                     // An offer that was missed is an offer without an answer.
@@ -114,6 +119,7 @@ impl Runner {
         while let Some(action) = self.controller.next_action() {
             match action {
                 Action::Tell { link, note } => {
+                    debug!(?note, link = link.0, "to the neighbour");
                     let tell = move |node: &mut footpost_core::Node, _| node.send_note(link, note);
                     if call(&self.around.inputs, tell).await.is_none() {
                         return false;
@@ -127,6 +133,7 @@ impl Runner {
             }
         }
         while let Some(command) = self.controller.next_command() {
+            debug!(?command, "to the radio");
             if self.commands.send(command).await.is_err() {
                 return false;
             }

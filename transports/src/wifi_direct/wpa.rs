@@ -66,6 +66,9 @@ enum Signal {
     Gone,
 }
 
+/// What a message means.
+type Reading = fn(&Message) -> Option<Signal>;
+
 /// Executes what `wifi` commands, by the `wpa_supplicant` on `bus`, which is the system's unless an
 /// address is given. Ends with the node; where there is no radio, or none any more, it looks again
 /// from time to time.
@@ -181,7 +184,7 @@ impl Wpa {
             .with_path(self.device.clone());
         let own_station = from(INTERFACE, "PropertiesChanged").with_path(self.device.clone());
         let owner = of("org.freedesktop.DBus", "NameOwnerChanged");
-        let rules: [(MatchRule<'static>, fn(&Message) -> Option<Signal>); 6] = [
+        let rules: [(_, Reading); 6] = [
             (from(P2P, "GroupStarted"), group_started),
             (from(P2P, "GroupFinished"), |_| Some(Signal::GroupEnded)),
             (from(P2P, "GroupFormationFailure"), |_| Some(Signal::GroupEnded)),
@@ -211,15 +214,24 @@ impl Wpa {
                 }
             }
             let fact = tokio::select! {
-                command = wifi.next_command() => match command {
-                    Some(command) => self.execute(command).await,
-                    None => {
+                command = wifi.next_command() => {
+                    let Some(command) = command else {
                         self.remove_group().await;
                         return true;
-                    }
-                },
+                    };
+                    self.execute(command).await
+                }
                 signal = self.signals.recv() => match signal {
-                    Some(Signal::GroupStarted(group)) => Some(self.enter(group).await),
+                    Some(Signal::GroupStarted(group)) => {
+                        self.group = Some(group.clone());
+                        if self.credentials.is_some() {
+                            Some(self.enter(&group).await)
+                        } else {
+                            // It was given up while it was on its way.
+                            self.remove_group().await;
+                            None
+                        }
+                    }
                     Some(Signal::GroupEnded) if self.credentials.is_some() => {
                         self.remove_group().await;
                         Some(Fact::GroupDown)
@@ -282,9 +294,8 @@ impl Wpa {
     }
 
     /// The group is up: what is left is its address.
-    async fn enter(&mut self, group: Path<'static>) -> Fact {
-        let name: Result<String, _> = self.at(&group).get(INTERFACE, "Ifname").await;
-        self.group = Some(group);
+    async fn enter(&mut self, group: &Path<'static>) -> Fact {
+        let name: Result<String, _> = self.at(group).get(INTERFACE, "Ifname").await;
         let address = async {
             let Ok(name) = &name else { return pending().await };
             loop {
@@ -297,28 +308,25 @@ impl Wpa {
                 sleep(ADDRESS_EVERY).await;
             }
         };
-        match timeout(ADDRESS_TIMEOUT, address).await {
-            Ok((own, interface)) => Fact::GroupUp { own: IpAddr::V6(own), interface },
-            Err(_) => {
-                warn!(?name, "a Wi-Fi Direct group without an IPv6 address: is IPv6 switched off?");
-                self.remove_group().await;
-                Fact::GroupDown
-            }
+        if let Ok((own, interface)) = timeout(ADDRESS_TIMEOUT, address).await {
+            return Fact::GroupUp { own: IpAddr::V6(own), interface };
         }
+        warn!(?name, "a Wi-Fi Direct group without an IPv6 address: is IPv6 switched off?");
+        self.remove_group().await;
+        Fact::GroupDown
     }
 
     /// Whatever there is of a group, and its credentials. That something was gone before is fine.
     async fn remove_group(&mut self) {
-        let Some(credentials) = self.credentials.take() else { return };
-        let left: Result<(), _> = match self.group.take() {
-            Some(group) => self.at(&group).method_call(P2P, "Disconnect", ()).await,
-            None => self.at(&self.device).method_call(P2P, "Cancel", ()).await,
-        };
-        let device = self.at(&self.device);
-        let forgotten: Result<(), _> =
-            device.method_call(P2P, "RemovePersistentGroup", (credentials,)).await;
-        if let Err(error) = left.and(forgotten) {
-            debug!(%error, "the group was gone");
+        let (group, credentials) = (self.group.take(), self.credentials.take());
+        if let Some(group) = &group {
+            note(self.at(group).method_call(P2P, "Disconnect", ()).await);
+        } else if credentials.is_some() {
+            note(self.at(&self.device).method_call(P2P, "Cancel", ()).await);
+        }
+        if let Some(credentials) = credentials {
+            let device = self.at(&self.device);
+            note(device.method_call(P2P, "RemovePersistentGroup", (credentials,)).await);
         }
     }
 
@@ -334,6 +342,12 @@ impl Wpa {
             Ok(channel_mhz) => Station::Bound { channel_mhz },
             Err(_) => Station::Free,
         }
+    }
+}
+
+fn note(done: Result<(), dbus::Error>) {
+    if let Err(error) = done {
+        debug!(%error, "it was gone");
     }
 }
 

@@ -301,12 +301,12 @@ fn note(note: &Value) -> WifiDirectNote {
     let credentials = || Credentials::pinned(text("name"), text("passphrase"));
     match text("note") {
         "offer" => WifiDirectNote::Offer { side: side(), credentials: credentials() },
-        "accept" => WifiDirectNote::Accept { side: side() },
+        "accept" => WifiDirectNote::Accept { name: text("name").to_owned(), side: side() },
         "ready" => WifiDirectNote::Ready {
             credentials: credentials(),
             listens_on: text("listens_on").parse().unwrap(),
         },
-        "decline" => WifiDirectNote::Decline,
+        "decline" => WifiDirectNote::Decline { name: text("name").to_owned() },
         other => panic!("no such note: {other}"),
     }
 }
