@@ -69,12 +69,27 @@ impl Shell {
             advertisement: JoinSet::new(),
             disconnects: JoinSet::new(),
         };
-        shell.work(&radio, happenings).await.unwrap_or_else(|error| {
-            debug!(%error, "BlueZ fails");
-            false
-        })
+        match shell.work(&radio, happenings).await {
+            Ok(has_stopped) => {
+                shell.leave().await;
+                has_stopped
+            }
+            Err(error) => {
+                debug!(%error, "BlueZ fails");
+                false
+            }
+        }
     }
 
+    /// BlueZ keeps connections up that nobody uses any more.
+    async fn leave(&mut self) {
+        while let Some(connection) = self.lines.keys().next().copied() {
+            self.end(connection);
+        }
+        while self.disconnects.join_next().await.is_some() {}
+    }
+
+    /// Whether the node has stopped, and not the adapter or bluetoothd.
     async fn work(
         &mut self,
         radio: &Radio,
