@@ -296,3 +296,101 @@ impl Radio {
         self.turn.into_iter().chain(advertise).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::SeedableRng;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// What is commanded until then, and when, looking at each deadline.
+    fn run(radio: &mut Radio, from: Duration, to: Duration) -> Vec<(Duration, Command)> {
+        let mut rng = ChaCha8Rng::from_seed([1; 32]);
+        let (mut now, mut commands) = (from, Vec::new());
+        while now < to {
+            radio.count(now, 0, false);
+            while let Some(command) = radio.next_command(now, &mut rng) {
+                commands.push((now, command));
+            }
+            now = radio.deadline().unwrap_or(to).clamp(now + Duration::from_millis(1), to);
+        }
+        radio.count(to, 0, false);
+        commands
+    }
+
+    fn on(platform: Platform, duty: Duty) -> Radio {
+        let mut radio = Radio::new(platform, duty);
+        radio.adapter_on(Duration::ZERO);
+        radio
+    }
+
+    #[test]
+    fn each_mode_listens_for_its_share_and_the_account_says_so() {
+        for (duty, share) in [
+            (Duty::Performance, 8.0 / 10.0),
+            (Duty::Balanced, 2.0 / 30.0),
+            (Duty::Saver, 1.0 / 60.0),
+            (Duty::Background, 1.0 / 60.0),
+        ] {
+            let mut radio = on(Platform::Android, duty);
+            run(&mut radio, Duration::ZERO, s(86_400));
+            let listens = radio.usage.scanning.as_secs_f64() / 86_400.0;
+            assert!((listens / share - 1.0).abs() < 0.05, "{duty:?}: {listens}");
+            assert_eq!(radio.usage.advertising, s(86_400));
+            let advertisements = s(86_400).as_millis() / advertise_every(duty).as_millis();
+            assert_eq!(u128::from(radio.usage.advertisements), advertisements, "{duty:?}");
+        }
+    }
+
+    #[test]
+    fn ios_in_the_background_is_told_once() {
+        let mut radio = on(Platform::Ios, Duty::Background);
+        radio.tag = Some([1; 4]);
+        let commands = run(&mut radio, Duration::ZERO, s(3600));
+        let is_untagged = |it: &Command| matches!(it, Command::Advertise { tag: None, .. });
+        assert_eq!(commands.len(), 2, "{commands:?}");
+        assert!(commands.iter().any(|(_, it)| is_untagged(it)));
+        assert!(commands.iter().any(|(_, it)| matches!(it, Command::Scan { .. })));
+    }
+
+    #[test]
+    fn a_livelier_mode_sits_out_no_pause_and_starts_no_scan_too_many() {
+        let mut radio = on(Platform::Android, Duty::Saver);
+        run(&mut radio, Duration::ZERO, s(5));
+        radio.set_duty(s(5), Duty::Performance);
+        let commands = run(&mut radio, s(5), s(6));
+        assert!(commands.iter().any(|(_, it)| matches!(it, Command::Scan { .. })));
+        // Whoever turns it over and over is held back.
+        let mut starts = Vec::new();
+        for turn in 6..120 {
+            let duty = if turn % 2 == 0 { Duty::Saver } else { Duty::Performance };
+            radio.set_duty(s(turn), duty);
+            for (at, command) in run(&mut radio, s(turn), s(turn + 1)) {
+                if matches!(command, Command::Scan { .. }) {
+                    starts.push(at);
+                }
+            }
+        }
+        assert!(starts.len() > 8);
+        assert!(starts.windows(5).all(|it| it[4] > it[0] + STARTS_WITHIN), "{starts:?}");
+    }
+
+    #[test]
+    fn a_new_tag_waits_and_a_failure_too() {
+        let mut radio = on(Platform::Bluez, Duty::Balanced);
+        radio.tag = Some([1; 4]);
+        run(&mut radio, Duration::ZERO, s(1));
+        radio.tag = Some([2; 4]);
+        let advertised = |commands: Vec<(Duration, Command)>| {
+            let is_it = |(_, it): &(_, Command)| matches!(it, Command::Advertise { .. });
+            commands.into_iter().find(is_it).map(|(at, _)| at)
+        };
+        assert_eq!(advertised(run(&mut radio, s(1), s(20))), Some(ADVERTISE_SPACING));
+        radio.advertise_failed(s(20));
+        assert_eq!(advertised(run(&mut radio, s(20), s(90))), Some(s(20) + RETRY));
+    }
+}

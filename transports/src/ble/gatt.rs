@@ -157,3 +157,92 @@ impl Gatt {
 fn number(count: u64) -> u8 {
     (count % MODULUS) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::ZERO;
+
+    /// Sends all that may leave now.
+    fn send(gatt: &mut Gatt, mtu: u16, outgoing: &mut VecDeque<u8>) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| gatt.next_data(START, mtu, outgoing)).collect()
+    }
+
+    #[test]
+    fn a_stream_arrives_as_it_was_at_any_mtu() {
+        for mtu in [0, 23, 185, 514, 517, u16::MAX] {
+            let bytes: Vec<u8> = (0..100_000_u32).map(|it| (it % 251) as u8).collect();
+            let (mut one, mut other) = (Gatt::new(), Gatt::new());
+            let (mut outgoing, mut came) = (VecDeque::from(bytes.clone()), Vec::new());
+            while came.len() < bytes.len() {
+                for value in send(&mut one, mtu, &mut outgoing) {
+                    assert!(value.len() <= usize::from(mtu.max(5) - 3).min(509));
+                    came.extend(other.receive(START, &value).unwrap());
+                }
+                let grant = other.next_grant(START + GRANT_DELAY, true).unwrap();
+                assert_eq!(one.receive(START, &grant), Ok(&[][..]));
+            }
+            assert_eq!(came, bytes, "{mtu}");
+            assert_eq!(one.waits_since(), None);
+        }
+    }
+
+    #[test]
+    fn a_window_is_sent_and_then_what_is_granted() {
+        let (mut one, mut other) = (Gatt::new(), Gatt::new());
+        let mut outgoing = VecDeque::from(vec![7; 100_000]);
+        let values = send(&mut one, 23, &mut outgoing);
+        assert_eq!(values.len(), 32);
+        let (most, last) = values.split_at(15);
+        for value in most {
+            other.receive(START, value).unwrap();
+        }
+        assert_eq!(other.next_grant(START, true), None);
+        assert_eq!(other.grant_at(), Some(GRANT_DELAY));
+        other.receive(START, &last[0]).unwrap();
+        assert_eq!(other.next_grant(START, false), None, "no room");
+        let grant = other.next_grant(START, true).unwrap();
+        assert_eq!(grant, [0x80 | 48]);
+        one.receive(START, &grant).unwrap();
+        assert_eq!(send(&mut one, 23, &mut outgoing).len(), 16);
+    }
+
+    #[test]
+    fn what_is_missing_impossible_or_empty_breaks_it() {
+        let data = |packet: u8| vec![packet, 1];
+        for (value, broken) in [
+            (vec![], Broken::Garbage),
+            (vec![0], Broken::Garbage),
+            (vec![0x80 | 32, 1], Broken::Garbage),
+            (data(1), Broken::Lost),
+            (data(127), Broken::Lost),
+            // None was sent, so there is nothing to grant beyond the window.
+            (vec![0x80 | 33], Broken::Grant),
+            (vec![0x80 | 31], Broken::Grant),
+        ] {
+            assert_eq!(Gatt::new().receive(START, &value), Err(broken), "{value:?}");
+        }
+        let mut gatt = Gatt::new();
+        for packet in 0..32 {
+            assert_eq!(gatt.receive(START, &data(packet)), Ok(&[1][..]));
+        }
+        assert_eq!(gatt.receive(START, &data(32)), Err(Broken::Lost), "none was granted");
+    }
+
+    #[test]
+    fn it_is_known_since_when_no_grant_comes() {
+        let mut gatt = Gatt::new();
+        let mut outgoing = VecDeque::from(vec![7; 1000]);
+        assert_eq!(gatt.waits_since(), None);
+        let (one, two, three) =
+            (START + GRANT_DELAY, START + 2 * GRANT_DELAY, START + 3 * GRANT_DELAY);
+        gatt.next_data(one, 23, &mut outgoing).unwrap();
+        gatt.next_data(two, 23, &mut outgoing).unwrap();
+        assert_eq!(gatt.waits_since(), Some(one));
+        gatt.receive(three, &[0x80 | 33]).unwrap();
+        assert_eq!(gatt.waits_since(), Some(three), "one is still out");
+        gatt.receive(three, &[0x80 | 34]).unwrap();
+        assert_eq!(gatt.waits_since(), None);
+    }
+}

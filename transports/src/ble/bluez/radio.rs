@@ -8,7 +8,7 @@ use thiserror::Error;
 pub enum BluezError {
     /// There is no bus, or it does not answer.
     #[error("D-Bus does not answer ({0}): start it")]
-    NoBus(Error),
+    NoBus(String),
     /// Nobody owns the name `org.bluez`.
     #[error("bluetoothd does not run: install BlueZ (the package bluez) and start it")]
     NoDaemon,
@@ -40,7 +40,7 @@ pub(super) struct Radio {
 
 impl Radio {
     pub(super) async fn open(name: Option<&str>) -> Result<Self, BluezError> {
-        let session = Session::new().await.map_err(BluezError::NoBus)?;
+        let session = Session::new().await.map_err(|error| BluezError::NoBus(error.message))?;
         let mut names = session.adapter_names().await.map_err(explain)?;
         names.sort();
         let found = match name {

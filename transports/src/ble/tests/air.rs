@@ -423,6 +423,8 @@ impl Phone {
             }
             Command::Connect { .. } => {
                 assert_eq!(self.connecting, None, "two connects at a time");
+                let stats = self.controller.stats();
+                assert!(stats.connections <= stats.budget, "over budget: {stats:?}");
             }
             Command::Write { connection, value } | Command::Notify { connection, value } => {
                 let mtu = self.mtus.get(connection).copied().unwrap_or(23);
