@@ -210,6 +210,9 @@ impl Work {
     }
 
     async fn connect(&self) -> bluer::Result<()> {
+        if self.device.is_connected().await? {
+            return Ok(());
+        }
         match self.device.connect().await {
             Err(Error { kind: ErrorKind::AlreadyConnected, .. }) => Ok(()),
             done => done,

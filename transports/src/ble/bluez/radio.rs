@@ -76,8 +76,8 @@ fn explain(error: Error) -> BluezError {
         ErrorKind::Internal(InternalErrorKind::DBus(name)) => match name.as_str() {
             "org.freedesktop.DBus.Error.ServiceUnknown"
             | "org.freedesktop.DBus.Error.NameHasNoOwner"
-            | "org.freedesktop.DBus.Error.NoReply"
-            | "org.freedesktop.DBus.Error.Spawn.ChildExited" => BluezError::NoDaemon,
+            | "org.freedesktop.DBus.Error.NoReply" => BluezError::NoDaemon,
+            name if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => BluezError::NoDaemon,
             "org.freedesktop.DBus.Error.AccessDenied" => BluezError::NotAllowed,
             _ => BluezError::Failed(error),
         },

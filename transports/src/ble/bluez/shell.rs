@@ -234,8 +234,7 @@ impl Shell {
 }
 
 fn device(address: Address) -> Device {
-    let [a, b, c, d, e, f] = address.0;
-    Device(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    Device(address.0.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 fn address(device: Device) -> Address {
