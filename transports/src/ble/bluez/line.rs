@@ -25,7 +25,7 @@ use tokio::{
 use tracing::debug;
 
 /// Between looks at what tells nobody when it is done.
-pub(super) const MOMENT: Duration = Duration::from_millis(20);
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
 /// As long as the controller waits for a channel.
 const CHANNEL_LIMIT: Duration = Duration::from_millis(1500);
 /// Of a channel's bytes in one fact.

@@ -17,7 +17,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 
 /// Of what comes over an L2CAP channel in one piece: the default is 672, which halves its speed and more.
 const CHANNEL_MTU: u16 = 4096;
@@ -117,17 +117,27 @@ pub(super) async fn open_channel(
     device: &bluer::Device,
     psm: u16,
 ) -> bluer::Result<Stream> {
-    let socket = Socket::<Stream>::new_stream()?;
-    socket.bind(SocketAddr::new(adapter.address().await?, adapter.address_type().await?, 0))?;
-    socket.set_recv_mtu(CHANNEL_MTU)?;
-    let kind = device.address_type().await?;
-    let stream = socket.connect(SocketAddr::new(device.address(), kind, psm)).await?;
+    let own = SocketAddr::new(adapter.address().await?, adapter.address_type().await?, 0);
+    let there = SocketAddr::new(device.address(), device.address_type().await?, psm);
+    let stream = loop {
+        let socket = Socket::<Stream>::new_stream()?;
+        socket.bind(own)?;
+        socket.set_recv_mtu(CHANNEL_MTU)?;
+        match socket.connect(there).await {
+            // The kernel chooses a number that the neighbour still has for a channel of bluetoothd's,
+            // which opens and closes some as a connection comes up.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                sleep(super::line::MOMENT).await;
+            }
+            connected => break connected?,
+        }
+    };
     // It may say so too early, and has no MTU as yet then.
     while let Err(error) = stream.as_ref().send_mtu() {
         if error.kind() != io::ErrorKind::NotConnected {
             return Err(error.into());
         }
-        tokio::time::sleep(super::line::MOMENT).await;
+        sleep(super::line::MOMENT).await;
     }
     Ok(stream)
 }

@@ -32,6 +32,9 @@ const WAITING: usize = 64;
 /// The least interval of advertisements that Bluetooth knows.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
+/// An advertisement of flags, service and tag.
+const TAGGED_BYTES: u8 = 3 + 18 + 22;
+
 /// What others do, and what connections come to.
 #[derive(Debug)]
 pub(super) enum Happening {
@@ -325,23 +328,22 @@ async fn look_around(ble: &Ble, adapter: &Adapter) -> bluer::Result<()> {
 /// Advertises until it is aborted.
 async fn advertise(ble: Arc<Ble>, adapter: Adapter, tag: Option<Tag>, interval: Duration) {
     let service = Uuid::from_u128(SERVICE);
-    let plain = Advertisement {
+    let advertisement = Advertisement {
         service_uuids: [service].into(),
         discoverable: Some(true),
         min_interval: Some(interval.max(LEAST_INTERVAL)),
         max_interval: Some(interval.max(LEAST_INTERVAL)),
         ..Advertisement::default()
     };
-    let tagged = tag.map(|tag| Advertisement {
-        service_data: [(service, tag.to_vec())].into(),
-        ..plain.clone()
-    });
-    // A tag has no room beside the service but in the longer advertisements of Bluetooth 5.
-    for advertisement in tagged.into_iter().chain([plain]) {
-        match adapter.advertise(advertisement).await {
-            Ok(_handle) => return pending().await,
-            Err(error) => debug!(%error, "no such advertisement"),
-        }
+    // It has no room beside the service but in the longer advertisements of Bluetooth 5.
+    let room = adapter.supported_advertising_capabilities().await.ok().flatten();
+    let has_room = room.is_some_and(|room| room.max_advertisement_length >= TAGGED_BYTES);
+    let service_data = tag.filter(|_| has_room).map(|tag| (service, tag.to_vec()));
+    let advertisement =
+        Advertisement { service_data: service_data.into_iter().collect(), ..advertisement };
+    match adapter.advertise(advertisement).await {
+        Ok(_handle) => return pending().await,
+        Err(error) => debug!(%error, "no advertisement"),
     }
     ble.report(Fact::Failed { what: Attempt::Advertise });
 }
