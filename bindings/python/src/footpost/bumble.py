@@ -17,9 +17,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from bumble.att import Attribute
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Advertisement, Connection, Device, Peer
-from bumble.gatt import Attribute, Characteristic, CharacteristicValue, Service
+from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.gatt_client import CharacteristicProxy
 from bumble.hci import Address, AddressType, HCI_LE_Create_Connection_Cancel_Command, OwnAddressType, Role
 from bumble.l2cap import L2CAP_LE_Flow_Control_Credit, LeCreditBasedChannel, LeCreditBasedChannelSpec
@@ -128,6 +129,8 @@ class Shell:
         task = asyncio.create_task(self._attempt(doing, failure))
         work.add(task)
         task.add_done_callback(work.discard)
+        # Python complains of what is cancelled before it has begun.
+        task.add_done_callback(lambda _: doing.close())
 
     def _begin_on(
         self,

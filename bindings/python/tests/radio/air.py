@@ -17,6 +17,7 @@ from bumble.device import Device
 from bumble.hci import Address, HCI_ErrorCode, HCI_LE_Connection_Complete_Event, Role
 from bumble.host import Host
 from bumble.link import LocalLink
+from bumble.ll import AdvertisingPdu, ConnectInd
 from conftest import start
 
 from footpost import BleDuty, BlePlatform, Footpost
@@ -31,6 +32,14 @@ class Air(LocalLink):
         # Whether what one radio sends arrives; asked for each L2CAP packet.
         self.passes: Callable[[Controller, bytes], bool] = lambda sender, packet: True
 
+    def send_advertising_pdu(self, sender: Controller, packet: AdvertisingPdu) -> None:
+        """Who takes an advertiser up on it does so before anybody else can."""
+        if isinstance(packet, ConnectInd):
+            for radio in self.controllers - {sender}:
+                radio.on_ll_advertising_pdu(packet)
+        else:
+            super().send_advertising_pdu(sender, packet)
+
     def send_acl_data(
         self, sender: Controller, to: Address, transport: PhysicalTransport, data: bytes
     ) -> None:
@@ -42,11 +51,13 @@ class Radio(Controller):
     """A controller as the specification has it (Core, volume 4, part E)."""
 
     def create_le_connection(self, peer_address: Address) -> None:
-        """Of two that call each other in the same moment, the second finds that it is connected."""
-        others = (it for it in self.link.controllers if it.random_address == peer_address)
-        if any(self.random_address in other.le_connections for other in others):
-            return self._give_up(HCI_ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR)
-        super().create_le_connection(peer_address)
+        """Of two that call each other at once, the second finds that they are connected."""
+        for other in self.link.controllers:
+            if other.random_address == peer_address:
+                if self.random_address in other.le_connections:
+                    self._give_up(HCI_ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR)
+                elif any(it.enabled for it in other.advertising_sets.values()):
+                    super().create_le_connection(peer_address)
 
     def on_hci_le_create_connection_cancel_command(self, command: Any) -> Any:
         if self.pending_le_connection:
@@ -107,6 +118,7 @@ class Phone:
     def __init__(self, air: Air, directory: Path, mtu: int = 517, with_channels: bool = False) -> None:
         self.air, self.mtu, self.with_channels = air, mtu, with_channels
         self.node: Footpost = start(directory)
+        self.shell: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Phone:
         self.ble = await self.node.bluetooth(BlePlatform.BLUEZ)
@@ -115,7 +127,8 @@ class Phone:
 
     async def __aexit__(self, *_: object) -> None:
         await self.node.shutdown()
-        await self.shell
+        if self.shell:
+            await self.shell
 
     def on(self) -> None:
         device, self.radio = make_device(self.air, self.mtu)
@@ -127,4 +140,5 @@ class Phone:
         self.radio.fall_silent()
         self.air.remove_controller(self.radio)
         self.device.host.on_transport_lost()
+        assert self.shell
         await self.shell
