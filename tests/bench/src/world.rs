@@ -114,7 +114,7 @@ impl Line {
     /// For what is not about time.
     pub(crate) const INSTANT: Self = Self { round_trip: Duration::ZERO, bytes_per_s: 0 };
 
-    pub(crate) fn occupied_by(&self, bytes: usize) -> Duration {
+    fn occupied_by(&self, bytes: usize) -> Duration {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         match self.bytes_per_s {
             0 => Duration::ZERO,

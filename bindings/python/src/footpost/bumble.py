@@ -5,8 +5,8 @@
         address = Address.generate_static_address()
         await Shell(ble, Device.with_hci("", address, hci.source, hci.sink)).run()
 
-It does what commands say, and tells as facts what comes of that and what happens besides. Every decision
-is Footpost's; docs/radio.md in the repository, section 4, is what the two rely on.
+It does what commands say, and tells as facts what comes of that and what happens besides. Every
+decision is Footpost's; docs/radio.md in the repository, section 4, is what the two rely on.
 """
 
 from __future__ import annotations
@@ -22,8 +22,18 @@ from bumble.core import UUID, AdvertisingData
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.gatt_client import CharacteristicProxy
-from bumble.hci import Address, AddressType, HCI_LE_Create_Connection_Cancel_Command, OwnAddressType, Role
-from bumble.l2cap import L2CAP_LE_Flow_Control_Credit, LeCreditBasedChannel, LeCreditBasedChannelSpec
+from bumble.hci import (
+    Address,
+    AddressType,
+    HCI_LE_Create_Connection_Cancel_Command,
+    OwnAddressType,
+    Role,
+)
+from bumble.l2cap import (
+    L2CAP_LE_Flow_Control_Credit,
+    LeCreditBasedChannel,
+    LeCreditBasedChannelSpec,
+)
 
 from . import Ble, BleCommand, BleConnection, BleFact, BleSide, ble_service
 
@@ -79,13 +89,14 @@ class Shell:
             await asyncio.wait({obeying, gone}, return_when=asyncio.FIRST_COMPLETED)
             if obeying.done():
                 obeying.result()
-                await self._device.reset()
         finally:
             for task in (obeying, *self._work):
                 task.cancel()
             for link in self._links.values():
                 link.cancel()
             self._ble.report(BleFact.ADAPTER_OFF())
+            if not gone.done():
+                await self._device.reset()
 
     async def _obey(self) -> None:
         while (command := await self._ble.next_command()) is not None:
@@ -144,7 +155,7 @@ class Shell:
     async def _attempt(self, doing: Coroutine[Any, Any, None], failure: BleFact) -> None:
         try:
             await doing
-        # Whatever it was that the stack could not do, what is to be done now is not for a shell to say.
+        # Whatever the stack could not do, what is to be done now is not for a shell to say.
         except Exception as error:
             log.debug("%s: %r", failure, error)
             self._ble.report(failure)
@@ -154,13 +165,15 @@ class Shell:
     async def _scan(self, scan: BleCommand.SCAN) -> None:
         if self._device.is_scanning:
             await self._device.stop_scanning()
-        await self._device.start_scanning(scan_window=scan.window_ms, scan_interval=scan.interval_ms)
+        window, interval = scan.window_ms, scan.interval_ms
+        await self._device.start_scanning(scan_window=window, scan_interval=interval)
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         kinds, uuid = AdvertisingData.Type, SERVICE.to_pdu_bytes()
         data = advertisement.data.get_all(kinds.SERVICE_DATA_128_BIT_UUID, raw=True)
         tags = [it[len(uuid) :] for it in data if it.startswith(uuid)]
-        named = advertisement.data.get_all(kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, raw=True)
+        names = kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
+        named = advertisement.data.get_all(names, raw=True)
         if tags or any(it.startswith(uuid) for it in named):
             device, tag = _number(advertisement.address), tags[0] if tags else None
             self._ble.report(BleFact.SEEN(device, advertisement.rssi, tag))
@@ -172,11 +185,11 @@ class Shell:
                 kinds, uuid = AdvertisingData.Type, SERVICE.to_pdu_bytes()
                 flags = AdvertisingData.LE_GENERAL_DISCOVERABLE_MODE_FLAG
                 flags |= AdvertisingData.BR_EDR_NOT_SUPPORTED_FLAG
-                service = (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)
-                tag = [] if wanted.tag is None else [(kinds.SERVICE_DATA_128_BIT_UUID, uuid + wanted.tag)]
+                named = (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)
+                tagged = (kinds.SERVICE_DATA_128_BIT_UUID, uuid + (wanted.tag or b""))
                 await self._device.start_advertising(
-                    advertising_data=_encode((kinds.FLAGS, bytes([flags])), service),
-                    scan_response_data=_encode(*tag),
+                    advertising_data=_encode((kinds.FLAGS, bytes([flags])), named),
+                    scan_response_data=_encode(tagged) if wanted.tag else b"",
                     advertising_interval_min=wanted.interval_ms,
                     advertising_interval_max=wanted.interval_ms,
                 )

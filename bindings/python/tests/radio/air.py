@@ -1,7 +1,7 @@
 """Phones whose radios are Bumble's virtual ones, and the air between them.
 
-Bumble's virtual controller is made for tests of one connection, and leaves out what the specification
-says of the rest: `Radio` adds that, and nothing of Footpost's.
+Bumble's virtual controller is made for tests of one connection, and leaves out what the
+specification says of the rest: `Radio` adds that, and nothing of Footpost's.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def make_device(air: Air, mtu: int = 517) -> tuple[Device, Radio]:
 class Phone:
     """A node with Bluetooth, and nothing else, that can be switched off and on."""
 
-    def __init__(self, air: Air, directory: Path, mtu: int = 517, with_channels: bool = False) -> None:
+    def __init__(
+        self, air: Air, directory: Path, mtu: int = 517, with_channels: bool = False
+    ) -> None:
         self.air, self.mtu, self.with_channels = air, mtu, with_channels
         self.node: Footpost = start(directory)
         self.shell: asyncio.Task[None] | None = None

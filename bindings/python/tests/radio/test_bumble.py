@@ -25,11 +25,8 @@ LONG = random.Random(1).randbytes(6000).hex()
 def test_a_stranger_carries_a_message_by_bluetooth_alone(home):
     async def journey(mtu, with_channels):
         air, place = Air(), home / f"{mtu}{with_channels}"
-        async with phones(air, place, "alice", "carrier", "bob", mtu=mtu, with_channels=with_channels) as (
-            alice,
-            carrier,
-            bob,
-        ):
+        radio = {"mtu": mtu, "with_channels": with_channels}
+        async with phones(air, place, "alice", "carrier", "bob", **radio) as (alice, carrier, bob):
             bobs = await introduce(alice.node, bob.node, "Bob")
             alices = await introduce(bob.node, alice.node, "Alice")
             sent = await alice.node.send_text(bobs, LONG)
@@ -58,7 +55,8 @@ def test_a_stranger_carries_a_message_by_bluetooth_alone(home):
 def test_a_link_cut_in_mid_frame_or_by_the_adapter_loses_and_doubles_nothing(home):
     async def interrupted(mtu, with_channels):
         air, place = Air(), home / f"{mtu}{with_channels}"
-        async with phones(air, place, "alice", "bob", mtu=mtu, with_channels=with_channels) as (alice, bob):
+        radio = {"mtu": mtu, "with_channels": with_channels}
+        async with phones(air, place, "alice", "bob", **radio) as (alice, bob):
             bobs = await introduce(alice.node, bob.node, "Bob")
             await introduce(bob.node, alice.node, "Alice")
             texts = [f"{n}{LONG}" for n in range(3)]
@@ -139,8 +137,8 @@ def test_a_peer_that_sends_garbage_is_disconnected_and_disturbs_nobody(home):
     run(disturbed())
 
 
-# Empty; a grant of too much, and one with bytes; data that comes first as second, too much, or without
-# bytes; a frame too long; a handshake that is none.
+# Empty; a grant of too much, and one with bytes; data that comes first as second, too much, or
+# without bytes; a frame too long; a handshake that is none.
 GARBAGE = [
     [b""],
     [b"\xff"],
@@ -170,22 +168,27 @@ async def write_garbage(air, phone, values):
 
 
 async def notify_garbage(air):
-    """Shows garbage when read, and then, to who comes again, in notifications: disconnected each time."""
+    """Shows garbage to who reads, and then to who comes again and writes. Disconnected each time."""
     device, _ = make_device(air)
-    kinds, readable = Characteristic.Properties, Attribute.Permissions.READABLE
+    kinds = Characteristic.Properties
+    readable, writable = Attribute.Permissions.READABLE, Attribute.Permissions.WRITEABLE
     outbox = Characteristic(OUTBOX, kinds.NOTIFY, Attribute.Permissions(0))
     info = Characteristic(INFO, kinds.READ, readable, b"")
-    answer = CharacteristicValue(write=lambda it, _: device.notify_subscriber(it, outbox, b"\x00\xff\xff"))
-    inbox = Characteristic(INBOX, kinds.WRITE_WITHOUT_RESPONSE, Attribute.Permissions.WRITEABLE, answer)
+    garbage = b"\x00\xff\xff"
+    answer = CharacteristicValue(
+        write=lambda connection, _: device.notify_subscriber(connection, outbox, garbage)
+    )
+    inbox = Characteristic(INBOX, kinds.WRITE_WITHOUT_RESPONSE, writable, answer)
     device.add_service(Service(SERVICE, [info, inbox, outbox]))
     await device.power_on()
-    named = (AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, SERVICE.to_pdu_bytes())
+    names = AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS
+    advertisement = bytes(AdvertisingData([(names, SERVICE.to_pdu_bytes())]))
     for value in (b"", b"\x01\x00\x00"):
         info.value = value
         ended = asyncio.get_running_loop().create_future()
         end = ended.set_result
-        device.once("connection", lambda connection, end=end: connection.on("disconnection", end))
-        await device.start_advertising(advertising_data=bytes(AdvertisingData([named])))
+        device.once("connection", lambda it, end=end: it.on("disconnection", end))
+        await device.start_advertising(advertising_data=advertisement)
         await asyncio.wait_for(ended, SOON)
 
 
