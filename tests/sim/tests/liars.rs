@@ -59,7 +59,7 @@ fn nobody_reads_a_forgery() {
 fn nobody_deletes_mail_that_its_reader_has_not_got() {
     let (figures, lies) = lied_to(&Settings { nodes_invent_acks: SHARE, ..Settings::default() });
     assert!(all_refused(lies.acks) && lies.acks.tried > 100, "{lies:?}");
-    assert!(figures.violations > 10 && figures.acked_copies_deleted > 100, "{figures:?}");
+    assert!(figures.violations > 5 && figures.acked_copies_deleted > 100, "{figures:?}");
 }
 
 #[test]
