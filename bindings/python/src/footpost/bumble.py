@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bumble.att import Attribute
-from bumble.core import UUID, AdvertisingData
+from bumble.core import UUID, AdvertisingData, ConnectionError
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.gatt_client import CharacteristicProxy
@@ -71,6 +71,7 @@ class Shell:
         ]
         device.add_service(Service(SERVICE, characteristics))
         device.on(Device.EVENT_CONNECTION, self._on_connection)
+        device.on(Device.EVENT_CONNECTION_FAILURE, self._on_connection_failure)
         device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
         device.gatt_server.on("characteristic_subscription", self._on_subscription)
 
@@ -199,8 +200,13 @@ class Shell:
     async def _connect(self, device: int) -> None:
         connection = await self._device.connect(_address(device), timeout=None)
         if connection.role != Role.CENTRAL:
-            # Bumble takes whoever comes for whom it has called, who may come still.
+            # Bumble takes whoever comes for whom it has called, who may come still, or fail to.
             self._device.connect_own_address_type = OwnAddressType.RANDOM
+
+    def _on_connection_failure(self, error: ConnectionError) -> None:
+        if isinstance(error.peer_address, Address):
+            name = BleConnection(device=_number(error.peer_address), side=BleSide.CENTRAL)
+            self._ble.report(BleFact.FAILED(name))
 
     async def _disconnect(self, name: BleConnection) -> None:
         if link := self._links.get((name.device, name.side)):

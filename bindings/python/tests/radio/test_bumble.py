@@ -62,12 +62,12 @@ def test_a_link_cut_in_mid_frame_or_by_the_adapter_loses_and_doubles_nothing(hom
             texts = [f"{n}{LONG}" for n in range(3)]
             sent = [await alice.node.send_text(bobs, words) for words in texts]
             bob.on()
-            # In the handshake, and ever later in the transfer.
-            for packets in (14, 25, 40):
-                cut = passes_only(air, packets)
+            # Before the handshake is over, and twice in the transfer.
+            for octets in (400, 5_000, 15_000):
+                cut = passes_only(air, octets)
                 alice.on()
                 await asyncio.wait_for(cut, SOON)
-                if packets % 2:
+                if octets == 5_000:
                     alice.radio.cut()
                 await alice.off()
             air.passes = lambda sender, packet: True
@@ -168,7 +168,7 @@ async def write_garbage(air, phone, values):
 
 
 async def notify_garbage(air):
-    """Shows garbage to who reads, and then to who comes again and writes. Disconnected each time."""
+    """Shows garbage to who reads, then to who comes again and writes. Each time disconnected."""
     device, _ = make_device(air)
     kinds = Characteristic.Properties
     readable, writable = Attribute.Permissions.READABLE, Attribute.Permissions.WRITEABLE
@@ -204,17 +204,17 @@ def phones(air, place, *names, **radio):
     return Opened()
 
 
-def passes_only(air, packets):
-    """Lets so many L2CAP packets pass, and no more. What it returns is done when the next is sent."""
+def passes_only(air, octets):
+    """Lets so much pass, and no more. What it returns is done when the next packet is sent."""
     used_up = asyncio.get_running_loop().create_future()
     passed = 0
 
     def passes(sender, packet):
         nonlocal passed
-        passed += 1
-        if passed > packets and not used_up.done():
+        passed += len(packet)
+        if passed > octets and not used_up.done():
             used_up.set_result(None)
-        return passed <= packets
+        return passed <= octets
 
     air.passes = passes
     return used_up
