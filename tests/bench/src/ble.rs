@@ -45,7 +45,7 @@ fn transfer(mtu: u16, envelopes: usize) -> [Figure; 3] {
     air.run_until(|air| air.ends[1].node.stats().foreign_envelopes >= envelopes as u64);
     let frame_bytes: usize = air.ends.iter().map(|end| end.frame_bytes).sum();
     let share = |bytes: f64| bytes / air.att_bytes as f64;
-    let time = air.last_packet_at - air.up_at.unwrap_or_default();
+    let time = air.last_packet_at.saturating_sub(air.up_at.unwrap_or_default());
     // At 23, three octets in 23 are the packet's own, and one is the stream's.
     let goal = if mtu == 23 { Goal::None } else { Goal::AtLeast(0.95) };
     let figure = |name: &str, ratio, goal, note: String| Figure {
@@ -75,8 +75,8 @@ fn first_byte(mtu: u16) -> [Figure; 2] {
         nodes.rotate_right(holder);
         let mut air = Air::new(nodes, mtu, Platform::Android);
         air.run_until(|air| air.ends[1 - holder].node.stats().foreign_envelopes > 0);
-        let up_at = air.up_at.unwrap_or_default();
-        let round_trips = (air.now - up_at).as_secs_f64() / ROUND_TRIP.as_secs_f64();
+        let time = air.now.saturating_sub(air.up_at.unwrap_or_default());
+        let round_trips = time.as_secs_f64() / ROUND_TRIP.as_secs_f64();
         (round_trips, air.link_bytes as f64)
     });
     // At 23, all that comes before takes more packets than are granted in advance.
