@@ -41,10 +41,10 @@ pub use errors::{
     AttachmentError, BackupError, BulletinError, ContactError, IdentityError, NodeError, OpenError,
     SendError,
 };
-pub use events::Event;
+pub use events::{Event, EventWait};
 pub use identity::Pixels;
 pub use links::{ByteLink, LinkCost, LinkError, LinkRole};
-pub use messages::{Content, Conversation, Found, Message, Priority, State, Transfer};
+pub use messages::{Content, Conversation, DeliveryState, Found, Message, Priority, Transfer};
 pub use node::{DialError, Footpost};
 pub use power::{Conditions, PowerMode, Tick};
 pub use stats::{Neighbour, Stats};

@@ -7,6 +7,7 @@ mod heard;
 mod noise;
 mod reassembly;
 mod session;
+mod turns;
 
 #[cfg(test)]
 pub(crate) use noise::Noise;

@@ -8,6 +8,7 @@ use super::frame::{Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
 use super::heard::Heard;
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
+use super::turns::Turns;
 use super::{CloseReason, LinkInfo, Role, Violation};
 use crate::chat::ContactId;
 use crate::envelope::EnvelopeId;
@@ -120,8 +121,8 @@ struct Outbox {
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
-    transfers: BTreeSet<TransferOrder>,
-    /// Fragments among them.
+    turns: Turns,
+    /// The fragments among them.
     pieces: BTreeMap<EnvelopeRow, Piece>,
     current: Option<Transfer>,
 }
@@ -289,7 +290,7 @@ impl Session {
         turn: u64,
     ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
+        self.outbox.turns.push(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -301,13 +302,12 @@ impl Session {
     }
 
     /// Whether nothing small or large waits to go out.
-    pub(crate) fn is_idle(&self) -> bool {
-        let outbox = &self.outbox;
-        self.is_live() && outbox.current.is_none() && outbox.transfers.is_empty()
+    pub(crate) fn is_idle(&self, now: SteadyMs) -> bool {
+        self.is_live() && self.outbox.current.is_none() && self.outbox.turns.is_idle(now)
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
-        self.outbox.transfers.insert(order);
+        self.outbox.turns.push(order);
     }
 
     /// Ends the session: what waits is dropped, but for one last frame.
@@ -323,16 +323,27 @@ impl Session {
     /// The next envelope to send, unless one is still under way: the caller fetches it from the
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
-    pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
-        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+    pub(crate) fn next_transfer(&mut self, now: SteadyMs) -> Option<TransferOrder> {
+        if self.outbox.current.is_some() {
             return None;
         }
-        self.outbox.transfers.pop_first()
+        self.outbox.turns.pop(now, self.bodies.is_pulling())
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {
+    pub(crate) fn begin_transfer(
+        &mut self,
+        now: SteadyMs,
+        bytes: Vec<u8>,
+        passage: Passage,
+        is_fragment: bool,
+    ) {
+        self.outbox.turns.sent(now, bytes.len(), is_fragment);
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
+    }
+
+    /// The neighbour has taken a letter of this length.
+    pub(crate) fn note_letter_taken(&mut self, size_bytes: usize) {
+        self.outbox.turns.taken(size_bytes);
     }
 
     /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,

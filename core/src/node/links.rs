@@ -129,7 +129,7 @@ impl Node {
         let now = self.clock.advance(now);
         let live = |session: &&mut Session| session.closed.is_none();
         while let Some(next) =
-            self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
+            self.links.get_mut(&link).filter(live).and_then(|it| it.next_transfer(now.steady))
         {
             self.begin_transfer(now, link, next.row())?;
         }
@@ -146,7 +146,7 @@ impl Node {
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
         let next = session.poll_small();
-        if next.is_some() || !session.is_idle() {
+        if next.is_some() || !session.is_idle(now.steady) {
             return Ok(next);
         }
         self.announce_news(now, link);
@@ -185,7 +185,7 @@ impl Node {
             // A copy that moves is not halved.
             generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
-        session.begin_transfer(bytes, passage);
+        session.begin_transfer(now.steady, bytes, passage, envelope.fragment.is_some());
         Ok(())
     }
 
