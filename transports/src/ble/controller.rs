@@ -275,7 +275,7 @@ impl Controller {
     }
 
     /// Sends bytes of joined frames, in order.
-    pub(crate) fn push(&mut self, link: LinkRef, bytes: &[u8]) {
+    pub fn push(&mut self, link: LinkRef, bytes: &[u8]) {
         if let Some(it) = self.link_mut(link) {
             it.push(bytes);
         }
