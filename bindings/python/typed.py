@@ -2,7 +2,7 @@
 
 import asyncio
 
-from footpost import Config, Content, Event, Footpost, Message, SendError, State, Vault
+from footpost import Config, Content, DeliveryState, Event, Footpost, Message, SendError, Vault
 
 
 async def main() -> None:
@@ -18,7 +18,7 @@ async def main() -> None:
         for shown in page:
             if isinstance(shown.content, Content.TEXT):
                 words: str = shown.content.text
-                print(words, shown.state is State.READ)
+                print(words, shown.state is DeliveryState.READ)
         event: Event | None = await node.next_event()
         if isinstance(event, Event.PROGRESS):
             reached: bool = event.message == message

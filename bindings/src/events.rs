@@ -1,6 +1,6 @@
 //! What happens in a node, to be pulled.
 
-use crate::{contacts::KeyWarning, messages::State};
+use crate::{call::check_thread, contacts::KeyWarning, errors::NodeError, messages::DeliveryState};
 use footpost_core as core;
 use footpost_transports::{Events, Missed};
 use std::{
@@ -35,7 +35,7 @@ pub enum Event {
         /// The message.
         message: i64,
         /// How far it is now.
-        state: State,
+        state: DeliveryState,
     },
     /// A received file is whole: see `save_file`.
     AttachmentWhole {
@@ -247,6 +247,37 @@ impl Queue {
     }
 }
 
+/// A wait for an event that its caller can give up: for Swift, whose tasks cannot cancel what they wait
+/// for in Rust. Its `nextEvent` uses it.
+#[derive(uniffi::Object)]
+pub struct EventWait {
+    queue: Arc<Queue>,
+    given_up: Notify,
+}
+
+impl EventWait {
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, given_up: Notify::new() }
+    }
+}
+
+#[uniffi::export]
+impl EventWait {
+    /// Waits as `wait_for_event` does; also true once the wait is given up.
+    pub async fn wait(&self) -> Result<bool, NodeError> {
+        check_thread()?;
+        tokio::select! {
+            more = self.queue.wait() => Ok(more),
+            () = self.given_up.notified() => Ok(true),
+        }
+    }
+
+    /// Ends the wait, from any thread, also where it has yet to begin.
+    pub fn give_up(&self) {
+        self.given_up.notify_one();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,5 +300,17 @@ mod tests {
         assert_eq!(waiting.pop(), Some(Event::Missed { events: lost }));
         assert_eq!(waiting.pop(), Some(progress(1).into()));
         assert!(waiting.pop().is_none() && waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_wait_is_given_up_before_it_begins_and_while_it_lasts() {
+        let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Notify::new() });
+        let wait = Arc::new(EventWait::new(Arc::clone(&queue)));
+        wait.give_up();
+        assert_eq!(wait.wait().await, Ok(true));
+        let (waited, ()) = tokio::join!(wait.wait(), async { wait.give_up() });
+        assert_eq!(waited, Ok(true));
+        queue.end();
+        assert_eq!(wait.wait().await, Ok(false));
     }
 }

@@ -8,12 +8,13 @@
 //! - `events`: what happens, to be pulled.
 //! - `contacts`, `messages`, `files`, `bulletins`, `identity`: what people do.
 //! - `power`, `stats`: what a phone's shell does, and shows.
-//! - `links`: radios that the shell owns.
+//! - `ble`: Bluetooth LE, decided here and executed by the shell; `links`: other radios that it owns.
 //! - `errors`: one enum an operation; [`NodeError`] is in each of them.
 //! - `call`: how a call from any thread, in any language, comes to the engine's own.
 
 uniffi::setup_scaffolding!("footpost");
 
+mod ble;
 mod bulletins;
 mod call;
 mod config;
@@ -29,6 +30,10 @@ mod power;
 mod stats;
 mod vault;
 
+pub use ble::{
+    Ble, BleCommand, BleConnection, BleDuty, BleFact, BlePlatform, BleService, BleSide, BleStats,
+    ble_service,
+};
 pub use bulletins::{Bulletin, BulletinDraft, BulletinFilter, BulletinKind, Publisher, Stance};
 pub use config::Config;
 pub use contacts::{CardOwner, Contact, KeyWarning, Protection, Relation, read_card};
@@ -36,10 +41,10 @@ pub use errors::{
     AttachmentError, BackupError, BulletinError, ContactError, IdentityError, NodeError, OpenError,
     SendError,
 };
-pub use events::Event;
+pub use events::{Event, EventWait};
 pub use identity::Pixels;
 pub use links::{ByteLink, LinkCost, LinkError, LinkRole};
-pub use messages::{Content, Conversation, Found, Message, Priority, State, Transfer};
+pub use messages::{Content, Conversation, DeliveryState, Found, Message, Priority, Transfer};
 pub use node::{DialError, Footpost};
 pub use power::{Conditions, PowerMode, Tick};
 pub use stats::{Neighbour, Stats};

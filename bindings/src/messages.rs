@@ -28,7 +28,7 @@ pub struct Message {
     /// When it was stored here, in milliseconds since 1970.
     pub stored_ms: u64,
     /// How far it has come.
-    pub state: State,
+    pub state: DeliveryState,
     /// What protected it on its way.
     pub protection: Protection,
     /// When its acknowledgement came, in milliseconds since 1970.
@@ -129,7 +129,7 @@ pub struct Found {
 
 /// How far a message has come: never hoped, and only ever left for a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum State {
+pub enum DeliveryState {
     /// Sent: stored here, durable, not yet with anybody else.
     Queued,
     /// Sent: others have stored it.
@@ -148,7 +148,7 @@ pub enum State {
     Seen,
 }
 
-impl From<core::State> for State {
+impl From<core::State> for DeliveryState {
     fn from(state: core::State) -> Self {
         match state {
             core::State::Queued => Self::Queued,

@@ -4,7 +4,7 @@ use crate::{
     call::{Line, Threads, check_thread},
     config::Config,
     errors::{ContactError, NodeError, OpenError},
-    events::{Event, Queue},
+    events::{Event, EventWait, Queue},
     vault::{self, Vault},
 };
 use footpost_core::StorePath;
@@ -83,6 +83,11 @@ impl Footpost {
     pub async fn wait_for_event(&self) -> Result<bool, NodeError> {
         check_thread()?;
         Ok(self.events.wait().await)
+    }
+
+    /// A wait like `wait_for_event`, to be given up at will.
+    pub fn event_wait(&self) -> Arc<EventWait> {
+        Arc::new(EventWait::new(Arc::clone(&self.events)))
     }
 
     /// The next event, if there is one already.

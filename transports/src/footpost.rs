@@ -1,6 +1,7 @@
 //! The handle on a running node.
 
 use crate::{
+    ble,
     carry::Links,
     driver::{Driver, Stopped},
     lan::Lan,
@@ -89,6 +90,8 @@ pub struct Footpost {
     endpoint: QuicEndpoint,
     dialler: Dialler,
     power: watch::Sender<Power>,
+    /// Seeds what need not be secret.
+    jitter: [u8; 32],
     tasks: JoinSet<()>,
 }
 
@@ -110,8 +113,9 @@ impl Footpost {
         let (accepting, events) = (endpoint.clone(), driver.subscribe());
         tasks.spawn(async move { accepting.accept(up).await });
         tasks.spawn(tend(waiting, links.clone(), events, endpoint.clone(), lan));
-        let power = watch::Sender::default();
-        Ok(Self { driver, links, endpoint, dialler, power, tasks })
+        let (power, mut jitter) = (watch::Sender::default(), [0; 32]);
+        getrandom::fill(&mut jitter)?;
+        Ok(Self { driver, links, endpoint, dialler, power, jitter, tasks })
     }
 
     /// Runs `f` on the engine's thread, between two inputs, and returns what it returned once all
@@ -138,6 +142,13 @@ impl Footpost {
     /// Carries a link that some other transport made, until either side ends it.
     pub fn attach<L: Link>(&self, link: L) {
         self.links.attach(link);
+    }
+
+    /// Takes Bluetooth LE into use, whose radio a shell owns. To be called within a tokio runtime.
+    pub fn bluetooth(&self, config: ble::Config) -> ble::Ble {
+        let (inputs, events) = (self.driver.inputs(), self.driver.subscribe());
+        let power = self.power.subscribe();
+        ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events, power)
     }
 
     /// Wi-Fi Direct, for whoever owns the radio: groups are formed with neighbours near by whenever

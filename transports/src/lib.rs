@@ -13,7 +13,8 @@
 //! - `carry`: one task a link, between its two halves and the engine; `queue`: the bounded way out.
 //! - `quic`: links over QUIC: one socket that dials and accepts, who may connect, and whom to keep
 //!   connected (with `backoff` between attempts).
-//! - `bytes`: links over a stream of bytes that a phone's shell owns.
+//! - `bytes`: links over a stream of bytes that a phone's shell owns; `frames`: frames in a stream.
+//! - [`ble`]: Bluetooth LE, decided here and executed by a shell.
 //! - `lan`: neighbours on the local network, by multicast DNS.
 //! - `minter`: a thread of low priority that mints postmarks for the engine.
 //! - `power`: how much a device gives; `tick`: what it does when it may run for a moment only.
@@ -23,12 +24,14 @@
 //!   keystore.
 
 mod backoff;
+pub mod ble;
 mod bytes;
 mod carry;
 mod clock;
 mod driver;
 mod erasing;
 mod footpost;
+mod frames;
 mod lan;
 mod link;
 mod minter;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::WeakSender;
 /// Evaluations between two reports: some tenths of a second, which a restart may lose.
 const SLICE: u32 = 32;
 /// The priority of the idle, by setpriority(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const IDLE: i32 = 19;
 
 /// The thread as the engine sees it. Dropping it ends the thread after its slice.
@@ -47,9 +48,9 @@ impl Minter {
 }
 
 fn mint(waiting: &Receiver<Minting>, inputs: &WeakSender<Input>) {
-    // On Linux a thread has a priority of its own. Where there is none, mail still comes first on
-    // any machine with a second core.
-    #[cfg(target_os = "linux")]
+    // On Linux and Android a thread has a priority of its own. Where there is none, mail still comes
+    // first on any machine with a second core.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = rustix::process::setpriority_process(None, IDLE);
     for mut minting in waiting {
         minting.advance(SLICE);

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import footpost
-from footpost import Config, Content, Event, Footpost, Message, State, Vault
+from footpost import Config, Content, DeliveryState, Event, Footpost, Message, Vault
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ async def received(node: Footpost) -> Message:
     return message
 
 
-async def reaches(node: Footpost, message: int, state: State) -> None:
+async def reaches(node: Footpost, message: int, state: DeliveryState) -> None:
     """Waits until a message has come so far."""
     await event(node, lambda it: it.is_PROGRESS() and it.message == message and it.state == state)
 

@@ -8,9 +8,9 @@ from footpost import (
     BulletinFilter,
     BulletinKind,
     Content,
+    DeliveryState,
     Event,
     Priority,
-    State,
 )
 
 
@@ -21,7 +21,7 @@ def test_application_bytes_arrive_with_their_content_type(home):
             sent = await alice.send_bytes(bobs, "application/octet-stream", reading, Priority.LOW)
             content = (await received(bob)).content
             assert content == Content.APPLICATION("application/octet-stream", reading)
-            await reaches(alice, sent, State.DELIVERED)
+            await reaches(alice, sent, DeliveryState.DELIVERED)
 
     run(send())
 
@@ -57,7 +57,7 @@ def test_conversations_show_the_newest_message_and_what_is_unseen(home):
             assert (shown.contact, text(shown.last), shown.unseen) == (alices, "two", 2)
             await bob.mark_seen(last.id)
             [shown] = await bob.conversations()
-            assert (shown.last.state, shown.unseen) == (State.SEEN, 1)
+            assert (shown.last.state, shown.unseen) == (DeliveryState.SEEN, 1)
 
     run(show())
 
@@ -67,7 +67,7 @@ def test_a_writer_learns_that_a_message_was_read_if_its_reader_wants_that(home):
         async with pair(home, read_receipts=True) as (alice, bob, bobs, _):
             sent = await alice.send_text(bobs, "did you see?")
             await bob.mark_seen((await received(bob)).id)
-            await reaches(alice, sent, State.READ)
+            await reaches(alice, sent, DeliveryState.READ)
 
     run(read())
 
@@ -84,7 +84,7 @@ def test_a_file_travels_with_its_progress_and_is_saved_whole(home):
                 await event(bob, Event.is_ATTACHMENT_WHOLE)
             await bob.save_file(message.id, str(copy))
             assert copy.read_bytes() == content
-            await reaches(alice, sent, State.DELIVERED)
+            await reaches(alice, sent, DeliveryState.DELIVERED)
             transfer = (await alice.message(sent)).transfer
             assert transfer.is_whole and transfer.needed >= len(content) // 8192
             with pytest.raises(AttachmentError.Unwritable):

@@ -7,8 +7,8 @@ from conftest import (
     MemoryKeystore, config, introduce, pair, reaches, received, run, start, text, until,
 )
 from footpost import (
-    BackupError, Conditions, Footpost, LinkCost, LinkError, LinkRole, OpenError, PowerMode,
-    State, Vault,
+    BackupError, Conditions, DeliveryState, Footpost, LinkCost, LinkError, LinkRole, OpenError,
+    PowerMode, Vault,
 )
 
 
@@ -106,7 +106,7 @@ def test_two_nodes_talk_over_a_stream_that_the_application_carries(home):
             there = await bob.open_link(LinkRole.RESPONDER, LinkCost.BLE)
             pumps = [asyncio.create_task(pump(here, there)), asyncio.create_task(pump(there, here))]
             sent = await alice.send_text(bobs, "by radio")
-            await reaches(alice, sent, State.DELIVERED)
+            await reaches(alice, sent, DeliveryState.DELIVERED)
             assert text(await received(bob)) == "by radio"
             here.disconnected()
             there.disconnected()

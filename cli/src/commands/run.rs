@@ -11,6 +11,8 @@ use crate::{
 use footpost_core::{
     BulletinFilter, BulletinId, BulletinKind, ContactId, Event, KeyWarning, MessageId, State,
 };
+#[cfg(all(feature = "ble", target_os = "linux"))]
+use footpost_transports::ble;
 use footpost_transports::{Config, Footpost, Missed, Stopped};
 #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
 use footpost_transports::{StartError, wifi_direct::run_on_wpa};
@@ -107,21 +109,20 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
 }
 
 /// What runs the radios, until the node ends.
-#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+#[allow(unused_variables, unused_mut, clippy::unnecessary_wraps, reason = "without radios")]
 fn radios(host: &Host, args: &Run) -> Result<JoinSet<()>, Failure> {
     let mut radios = JoinSet::new();
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    if let Some(adapter) = &args.ble {
+        let ble = host.footpost().bluetooth(ble::Config::new(ble::Platform::Bluez));
+        radios.spawn(ble::run_on_bluez(ble, adapter.clone()));
+    }
+    #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
     if let Some(bus) = &args.wifi_direct {
         let wifi = host.footpost().wifi_direct().map_err(StartError::Randomness)?;
         radios.spawn(run_on_wpa(wifi, bus.clone()));
     }
     Ok(radios)
-}
-
-/// No radio is known here.
-#[cfg(not(all(feature = "wifi-direct", target_os = "linux")))]
-#[allow(clippy::unnecessary_wraps, reason = "as where there are radios")]
-fn radios(_: &Host, _: &Run) -> Result<JoinSet<()>, Failure> {
-    Ok(JoinSet::new())
 }
 
 /// The node's settings.

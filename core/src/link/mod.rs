@@ -7,6 +7,7 @@ mod heard;
 mod noise;
 mod reassembly;
 mod session;
+mod turns;
 mod wifi_direct;
 
 #[cfg(test)]

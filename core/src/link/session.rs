@@ -8,6 +8,7 @@ use super::frame::{FIRST_EXTENSION, Frame, Hello, Passage, acks_that_fit, heads_
 use super::heard::Heard;
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
+use super::turns::Turns;
 use super::{CloseReason, LinkId, LinkInfo, Role, Violation};
 use crate::chat::ContactId;
 use crate::envelope::{BodyKey, EnvelopeId, FragmentAck};
@@ -127,10 +128,8 @@ struct Outbox {
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
-    transfers: BTreeSet<TransferOrder>,
-    /// Their length in all.
-    transfer_bytes: u64,
-    /// Fragments among them.
+    turns: Turns,
+    /// The fragments among them.
     pieces: BTreeMap<EnvelopeRow, Piece>,
     current: Option<Transfer>,
 }
@@ -320,7 +319,7 @@ impl Session {
         turn: u64,
     ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
+        self.outbox.turns.push(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -332,31 +331,26 @@ impl Session {
     }
 
     /// Whether nothing small or large waits to go out.
-    pub(crate) fn is_idle(&self) -> bool {
-        let outbox = &self.outbox;
-        self.is_live() && outbox.current.is_none() && outbox.transfers.is_empty()
+    pub(crate) fn is_idle(&self, now: SteadyMs) -> bool {
+        self.is_live() && self.outbox.current.is_none() && self.outbox.turns.is_idle(now)
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
-        if self.outbox.transfers.insert(order) {
-            self.outbox.transfer_bytes += order.size_bytes();
-        }
+        self.outbox.turns.push(order);
     }
 
     /// Envelopes that wait to go out, in bytes.
     pub(crate) fn waiting_bytes(&self) -> u64 {
         let current = self.outbox.current.as_ref();
         let left = current.map_or(0, |it| it.bytes.len() - it.offset);
-        self.outbox.transfer_bytes + left as u64
+        self.outbox.turns.waiting_bytes() + left as u64
     }
 
     /// All envelopes that wait, for another link to the same neighbour.
     pub(crate) fn take_transfers(
         &mut self,
     ) -> (BTreeSet<TransferOrder>, BTreeMap<EnvelopeRow, Piece>) {
-        let outbox = &mut self.outbox;
-        outbox.transfer_bytes = 0;
-        (std::mem::take(&mut outbox.transfers), std::mem::take(&mut outbox.pieces))
+        (self.outbox.turns.take(), std::mem::take(&mut self.outbox.pieces))
     }
 
     /// Goes on with envelopes that waited on another link.
@@ -410,18 +404,27 @@ impl Session {
     /// The next envelope to send, unless one is still under way: the caller fetches it from the
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
-    pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
-        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+    pub(crate) fn next_transfer(&mut self, now: SteadyMs) -> Option<TransferOrder> {
+        if self.outbox.current.is_some() {
             return None;
         }
-        let next = self.outbox.transfers.pop_first()?;
-        self.outbox.transfer_bytes -= next.size_bytes();
-        Some(next)
+        self.outbox.turns.pop(now, self.bodies.is_pulling())
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {
+    pub(crate) fn begin_transfer(
+        &mut self,
+        now: SteadyMs,
+        bytes: Vec<u8>,
+        passage: Passage,
+        is_fragment: bool,
+    ) {
+        self.outbox.turns.sent(now, bytes.len(), is_fragment);
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
+    }
+
+    /// The neighbour has taken a letter of this length.
+    pub(crate) fn note_letter_taken(&mut self, size_bytes: usize) {
+        self.outbox.turns.taken(size_bytes);
     }
 
     /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,

@@ -135,7 +135,7 @@ impl Node {
         }
         while carries_bulk
             && let Some(next) =
-                self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
+                self.links.get_mut(&link).filter(live).and_then(|it| it.next_transfer(now.steady))
         {
             self.begin_transfer(now, link, next.row())?;
         }
@@ -152,7 +152,7 @@ impl Node {
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
         let next = session.poll_small();
-        if next.is_some() || !session.is_idle() || !self.carries_bulk(link) {
+        if next.is_some() || !session.is_idle(now.steady) || !self.carries_bulk(link) {
             return Ok(next);
         }
         self.announce_news(now, link);
@@ -194,7 +194,7 @@ impl Node {
             // A copy that moves is not halved.
             generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
-        session.begin_transfer(bytes, passage);
+        session.begin_transfer(now.steady, bytes, passage, envelope.fragment.is_some());
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::figure::{Figure, Goal, Unit};
 use crate::harness::{Summary, cpu_time};
 use crate::memory;
 use crate::quic::{addr, fill, introduce, start};
+use crate::relay;
 use crate::world::{START, Writer, open, rng, text, text_for};
 use footpost_core::{Event, Node, Priority, StoreKey, StorePath, Work};
 use footpost_transports::{Config, FileWrappingKeys, Footpost};
@@ -19,7 +20,7 @@ const TEXT_BYTES: usize = 1024;
 
 /// What is measured: `--quick` takes less of everything.
 pub(crate) struct Scale {
-    /// Messages in the store that is opened, each with its envelope on board.
+    /// Messages in the store that is opened, and envelopes that it carries for others.
     pub(crate) stored: usize,
     pub(crate) starts: usize,
     /// Envelopes that wait for a tick.
@@ -31,9 +32,7 @@ pub(crate) struct Scale {
 pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let path = directory.path().join("store");
-    let mut writer = Writer::new(&StorePath::File(path.clone()), 60);
-    writer.write(&text_for(ENVELOPE_BYTES), scale.stored);
-    drop(writer);
+    store(&path, scale.stored);
     let mut figures = vec![cold_start(&path, scale)];
     figures.extend(memory::of_idle_node(&path).map(|mib| Figure {
         name: "cold_start.memory".to_owned(),
@@ -44,6 +43,18 @@ pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
     }));
     figures.push(tick(directory.path(), scale));
     figures
+}
+
+/// A store of `count` messages, each with its envelope on board, and as many envelopes of a stranger.
+fn store(path: &Path, count: usize) {
+    let text = text_for(ENVELOPE_BYTES);
+    let mut stranger = Writer::new(&StorePath::Memory, 63);
+    stranger.write(&text, count);
+    let mut writer = Writer::new(&StorePath::File(path.to_owned()), 60);
+    let frames = relay::frames(&mut stranger.node, &mut writer.node);
+    relay::take_in(&mut writer.node, &frames);
+    writer.write(&text, count);
+    assert_eq!(writer.node.stats().foreign_envelopes, count as u64, "all was carried");
 }
 
 /// CPU from the call to a node that has looked at what fell due.
@@ -61,7 +72,7 @@ fn cold_start(path: &Path, scale: &Scale) -> Figure {
         summary: Summary::quartiles((0..scale.starts).map(begin)),
         unit: Unit::Milliseconds,
         goal: Goal::AtMost(150.0),
-        note: format!("CPU; {0} messages, {0} envelopes on board", scale.stored),
+        note: format!("CPU; {0} messages, {0} envelopes of others", scale.stored),
     }
 }
 

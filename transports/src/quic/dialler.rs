@@ -1,7 +1,7 @@
 //! Keeps wanted neighbours connected.
 
 use super::{address::is_local, endpoint::QuicEndpoint, link::QuicLink};
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
@@ -143,7 +143,7 @@ async fn keep_connected(
                 }
                 // New addresses deserve a prompt attempt, but whoever announces them by the
                 // hundred does not get as many.
-                sleep(Backoff::<ChaCha20Rng>::FIRST).await;
+                sleep(backoff::FIRST).await;
                 backoff.reset();
             }
         }

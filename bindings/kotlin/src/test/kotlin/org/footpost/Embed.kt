@@ -8,7 +8,7 @@ import org.footpost.*
 class Mesh(directory: String, keystore: Keystore, private val scope: CoroutineScope) {
     private val node = Footpost.open(Config(directory = directory), Vault.Keystore(keystore))
 
-    fun run(show: (contact: Long, text: String) -> Unit, progress: (Long, State) -> Unit) =
+    fun run(show: (contact: Long, text: String) -> Unit, progress: (Long, DeliveryState) -> Unit) =
         scope.launch {
             node.events.collect { event ->
                 when (event) {

@@ -15,11 +15,11 @@ class JourneyTest {
         val bobs = alice.meet(bob, "Bob")
         val alices = bob.meet(alice, "Alice")
         val sent = alice.sendText(bobs, "The bridge is out.")
-        assertEquals(State.QUEUED, alice.message(sent)!!.state)
+        assertEquals(DeliveryState.QUEUED, alice.message(sent)!!.state)
         bob.shutdown()
 
         start(home.resolve("carrier"), alice.listenAddress()).shutDownAfter { carrier ->
-            alice.reaches(sent, State.CARRIED)
+            alice.reaches(sent, DeliveryState.CARRIED)
             until { carrier.carries(1) }
             alice.shutdown()
 
@@ -30,7 +30,7 @@ class JourneyTest {
             bob.shutdown()
 
             start(home.resolve("alice"), carrier.listenAddress()).shutDownAfter {
-                it.reaches(sent, State.DELIVERED)
+                it.reaches(sent, DeliveryState.DELIVERED)
                 val delivered = it.message(sent)!!
                 assertEquals(1u, delivered.carriers)
                 assertNotNull(delivered.deliveredMs)

@@ -21,7 +21,7 @@ class MessagesTest {
             val content = it.bob.received().content as Content.Application
             assertEquals("application/octet-stream", content.contentType)
             assertArrayEquals(reading, content.bytes)
-            it.alice.reaches(sent, State.DELIVERED)
+            it.alice.reaches(sent, DeliveryState.DELIVERED)
         }
     }
 
@@ -58,7 +58,7 @@ class MessagesTest {
             assertEquals(Triple(it.alices, "two", 2u), Triple(shown.contact, shown.last.text, shown.unseen))
             it.bob.markSeen(last.id)
             val seen = it.bob.conversations().single()
-            assertEquals(State.SEEN to 1u, seen.last.state to seen.unseen)
+            assertEquals(DeliveryState.SEEN to 1u, seen.last.state to seen.unseen)
         }
     }
 
@@ -73,7 +73,7 @@ class MessagesTest {
                 bob.meet(alice, "Alice")
                 val sent = alice.sendText(bobs, "did you see?")
                 bob.markSeen(bob.received().id)
-                alice.reaches(sent, State.READ)
+                alice.reaches(sent, DeliveryState.READ)
             }
         }
     }
@@ -90,7 +90,7 @@ class MessagesTest {
             if (!message.transfer!!.isWhole) it.bob.event<Event.AttachmentWhole>()
             it.bob.saveFile(message.id, copy.toString())
             assertArrayEquals(content, copy.readBytes())
-            it.alice.reaches(sent, State.DELIVERED)
+            it.alice.reaches(sent, DeliveryState.DELIVERED)
             assertTrue(it.alice.message(sent)!!.transfer!!.isWhole)
             assertThrows<AttachmentException.Unwritable> { it.bob.saveFile(message.id, copy.toString()) }
             assertThrows<AttachmentException.Outgoing> { it.alice.saveFile(sent, home.resolve("own").toString()) }

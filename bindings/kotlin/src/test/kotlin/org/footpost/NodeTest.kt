@@ -110,7 +110,7 @@ class NodeTest {
                     launch { pump(here, there) }
                     launch { pump(there, here) }
                     val sent = alice.sendText(bobs, "by radio")
-                    alice.reaches(sent, State.DELIVERED)
+                    alice.reaches(sent, DeliveryState.DELIVERED)
                     assertEquals("by radio", bob.received().text)
                     here.disconnected()
                     there.disconnected()

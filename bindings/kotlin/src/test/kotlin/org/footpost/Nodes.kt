@@ -71,7 +71,7 @@ suspend inline fun <reified E : Event> Footpost.event(crossinline wanted: (E) ->
 suspend fun Footpost.received(): Message = message(event<Event.Received>().message)!!
 
 /** Waits until a message has come so far. */
-suspend fun Footpost.reaches(message: Long, state: State) {
+suspend fun Footpost.reaches(message: Long, state: DeliveryState) {
     event<Event.Progress> { it.message == message && it.state == state }
 }
 

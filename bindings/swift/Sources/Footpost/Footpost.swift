@@ -1,0 +1,2 @@
+// The API is what UniFFI makes from Rust, and what the files beside this one add to it.
+@_exported import FootpostGenerated
