@@ -21,7 +21,8 @@ fn attach(net: &mut Net, to: ContactId, bytes: usize) -> MessageId {
 }
 
 fn state(net: &mut Net, message: MessageId) -> State {
-    net.node(0).message(message).unwrap().unwrap().state
+    let message = net.node(0).message(message).expect("the store works");
+    message.expect("the message is there").state
 }
 
 /// Bytes that a node has sent on each link.
