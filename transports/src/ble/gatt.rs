@@ -174,7 +174,7 @@ mod tests {
         for mtu in [0, 23, 185, 514, 517, u16::MAX] {
             let bytes: Vec<u8> = (0..100_000_u32).map(|it| (it % 251) as u8).collect();
             let (mut one, mut other) = (Gatt::new(), Gatt::new());
-            let (mut outgoing, mut came) = (VecDeque::from(bytes.clone()), Vec::new());
+            let (mut outgoing, mut came) = (VecDeque::from(bytes.clone()), Vec::<u8>::new());
             while came.len() < bytes.len() {
                 for value in send(&mut one, mtu, &mut outgoing) {
                     assert!(value.len() <= usize::from(mtu.max(5) - 3).min(509));

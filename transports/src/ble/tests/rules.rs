@@ -1,4 +1,4 @@
-//! What no stack stands is asserted of each command in `air`; here are long days to try it on.
+//! What no stack stands is asserted of each command in `air`; here are long runs to try it on.
 
 use super::super::{Duty, Platform};
 use super::air::{Air, Channels, Fate};
@@ -6,23 +6,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::time::Duration;
 
-const PLATFORMS: [Platform; 8] = [
-    Platform::Android,
-    Platform::Android,
-    Platform::Ios,
-    Platform::Bluez,
-    Platform::Android,
-    Platform::Ios,
-    Platform::Bluez,
-    Platform::Android,
-];
+const PLATFORMS: [Platform; 4] =
+    [Platform::Android, Platform::Ios, Platform::Bluez, Platform::Android];
 const DUTIES: [Duty; 4] = [Duty::Performance, Duty::Balanced, Duty::Saver, Duty::Background];
 
 fn pick(rng: &mut ChaCha8Rng, of: usize) -> usize {
     rng.next_u32() as usize % of
 }
 
-/// Whatever may happen to eight devices that are near each other.
+/// Whatever may happen to four devices that are near each other.
 fn disturb(air: &mut Air, rng: &mut ChaCha8Rng, letters: &mut u8) {
     let index = pick(rng, PLATFORMS.len());
     match pick(rng, 6) {
@@ -45,7 +37,7 @@ fn disturb(air: &mut Air, rng: &mut ChaCha8Rng, letters: &mut u8) {
 }
 
 #[test]
-fn long_random_days_break_no_rule_and_lose_no_mail() {
+fn long_random_runs_break_no_rule_and_lose_no_mail() {
     for seed in 0..4 {
         let mut rng = ChaCha8Rng::from_seed([seed; 32]);
         let mut air = Air::new(&PLATFORMS, seed);
@@ -59,16 +51,16 @@ fn long_random_days_break_no_rule_and_lose_no_mail() {
         });
         air.all_on();
         let mut letters = 0;
-        for _ in 0..100 {
+        for _ in 0..40 {
             disturb(&mut air, &mut rng, &mut letters);
-            air.run(Duration::from_millis(1 + pick(&mut rng, 60_000) as u64));
+            air.run(Duration::from_millis(1 + pick(&mut rng, 30_000) as u64));
         }
         for index in 0..PLATFORMS.len() {
             air.power_on(index);
             air.duty(index, Duty::Performance);
         }
         let all: Vec<_> = air.nodes.iter().flat_map(|phone| phone.mail.clone()).collect();
-        assert!(letters > 10, "a quiet day");
+        assert!(letters > 5, "a quiet run");
         let arrived = |air: &Air| all.iter().all(|letter| air.all_have(letter));
         assert!(air.run_until(Duration::from_mins(30), arrived), "mail is lost: {seed}");
     }
