@@ -203,7 +203,7 @@ mod tests {
         other.receive(START, &last[0]).unwrap();
         assert_eq!(other.next_grant(START, false), None, "no room");
         let grant = other.next_grant(START, true).unwrap();
-        assert_eq!(grant, [0x80 | 48]);
+        assert_eq!(grant, [0x80 + 48]);
         one.receive(START, &grant).unwrap();
         assert_eq!(send(&mut one, 23, &mut outgoing).len(), 16);
     }
@@ -218,7 +218,7 @@ mod tests {
             (data(1), Broken::Lost),
             (data(127), Broken::Lost),
             // None was sent, so there is nothing to grant beyond the window.
-            (vec![0x80 | 33], Broken::Grant),
+            (vec![0x80 + 33], Broken::Grant),
             (vec![0x80 | 31], Broken::Grant),
         ] {
             assert_eq!(Gatt::new().receive(START, &value), Err(broken), "{value:?}");
@@ -240,9 +240,9 @@ mod tests {
         gatt.next_data(one, 23, &mut outgoing).unwrap();
         gatt.next_data(two, 23, &mut outgoing).unwrap();
         assert_eq!(gatt.waits_since(), Some(one));
-        gatt.receive(three, &[0x80 | 33]).unwrap();
+        gatt.receive(three, &[0x80 + 33]).unwrap();
         assert_eq!(gatt.waits_since(), Some(three), "one is still out");
-        gatt.receive(three, &[0x80 | 34]).unwrap();
+        gatt.receive(three, &[0x80 + 34]).unwrap();
         assert_eq!(gatt.waits_since(), None);
     }
 }
