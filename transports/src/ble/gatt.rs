@@ -164,6 +164,10 @@ mod tests {
 
     const START: Duration = Duration::ZERO;
 
+    fn granting(packets: u8) -> u8 {
+        GRANT | packets
+    }
+
     /// Sends all that may leave now.
     fn send(gatt: &mut Gatt, mtu: u16, outgoing: &mut VecDeque<u8>) -> Vec<Vec<u8>> {
         std::iter::from_fn(|| gatt.next_data(START, mtu, outgoing)).collect()
@@ -203,7 +207,7 @@ mod tests {
         other.receive(START, &last[0]).unwrap();
         assert_eq!(other.next_grant(START, false), None, "no room");
         let grant = other.next_grant(START, true).unwrap();
-        assert_eq!(grant, [0x80 | 48]);
+        assert_eq!(grant, [granting(48)]);
         one.receive(START, &grant).unwrap();
         assert_eq!(send(&mut one, 23, &mut outgoing).len(), 16);
     }
@@ -214,12 +218,12 @@ mod tests {
         for (value, broken) in [
             (vec![], Broken::Garbage),
             (vec![0], Broken::Garbage),
-            (vec![0x80 | 32, 1], Broken::Garbage),
+            (vec![granting(32), 1], Broken::Garbage),
             (data(1), Broken::Lost),
             (data(127), Broken::Lost),
             // None was sent, so there is nothing to grant beyond the window.
-            (vec![0x80 | 33], Broken::Grant),
-            (vec![0x80 | 31], Broken::Grant),
+            (vec![granting(33)], Broken::Grant),
+            (vec![granting(31)], Broken::Grant),
         ] {
             assert_eq!(Gatt::new().receive(START, &value), Err(broken), "{value:?}");
         }
@@ -240,9 +244,9 @@ mod tests {
         gatt.next_data(one, 23, &mut outgoing).unwrap();
         gatt.next_data(two, 23, &mut outgoing).unwrap();
         assert_eq!(gatt.waits_since(), Some(one));
-        gatt.receive(three, &[0x80 | 33]).unwrap();
+        gatt.receive(three, &[granting(33)]).unwrap();
         assert_eq!(gatt.waits_since(), Some(three), "one is still out");
-        gatt.receive(three, &[0x80 | 34]).unwrap();
+        gatt.receive(three, &[granting(34)]).unwrap();
         assert_eq!(gatt.waits_since(), None);
     }
 }
