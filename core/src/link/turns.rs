@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn letters_go_first_until_they_lead_then_by_turns() {
         let mut turns = letters(100);
-        for number in 0..100 {
-            turns.push(TransferOrder::fragment_for_others(1000 + number, number as u64));
+        for (row, number) in (1000..1100).zip(0..) {
+            turns.push(TransferOrder::fragment_for_others(row, number));
         }
         assert_eq!(send(&mut turns, 0, 8), [8, 0]);
         assert_eq!(send(&mut turns, 0, 8), [4, 4]);

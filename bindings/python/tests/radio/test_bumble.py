@@ -13,7 +13,7 @@ from bumble.device import Peer
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 from conftest import SOON, introduce, reaches, received, run, text, until
 
-from footpost import State, ble_service
+from footpost import DeliveryState, ble_service
 
 NAMES = ble_service()
 SERVICE, INFO, INBOX, OUTBOX = map(UUID, (NAMES.service, NAMES.info, NAMES.inbox, NAMES.outbox))
@@ -33,7 +33,7 @@ def test_a_stranger_carries_a_message_by_bluetooth_alone(home):
 
             alice.on()
             carrier.on()
-            await reaches(alice.node, sent, State.CARRIED)
+            await reaches(alice.node, sent, DeliveryState.CARRIED)
             await until(lambda: carries(carrier, 1))
             await alice.off()
 
@@ -44,7 +44,7 @@ def test_a_stranger_carries_a_message_by_bluetooth_alone(home):
             await bob.off()
 
             alice.on()
-            await reaches(alice.node, sent, State.DELIVERED)
+            await reaches(alice.node, sent, DeliveryState.DELIVERED)
 
     async def journeys():
         await asyncio.gather(*(journey(*bearer) for bearer in BEARERS))
@@ -108,14 +108,14 @@ def test_a_neighbour_that_never_grants_credits_gets_no_more_and_holds_up_nobody(
             await until(lambda: asyncio.sleep(0, taken == 32))
             bob.on()
             second = await alice.node.send_text(bobs, "never mind him")
-            await reaches(alice.node, second, State.DELIVERED)
+            await reaches(alice.node, second, DeliveryState.DELIVERED)
             assert await miser.node.messages() == []
 
             # Once he does, all comes.
             await miser.off()
             air.passes = lambda sender, packet: True
             miser.on()
-            await reaches(alice.node, first, State.DELIVERED)
+            await reaches(alice.node, first, DeliveryState.DELIVERED)
 
     run(ungranted())
 
@@ -132,7 +132,7 @@ def test_a_peer_that_sends_garbage_is_disconnected_and_disturbs_nobody(home):
             await notify_garbage(air)
             bob.on()
             sent = await alice.node.send_text(bobs, LONG)
-            await reaches(alice.node, sent, State.DELIVERED)
+            await reaches(alice.node, sent, DeliveryState.DELIVERED)
 
     run(disturbed())
 
@@ -231,4 +231,4 @@ async def carries(phone, envelopes):
 
 
 async def is_delivered(phone, message):
-    return (await phone.node.message(message)).state == State.DELIVERED
+    return (await phone.node.message(message)).state == DeliveryState.DELIVERED
