@@ -20,6 +20,7 @@ HEAD = """\
 import builtins
 import enum
 import typing
+from datetime import timedelta as Duration
 """
 
 

@@ -8,12 +8,13 @@
 //! - `events`: what happens, to be pulled.
 //! - `contacts`, `messages`, `files`, `bulletins`, `identity`: what people do.
 //! - `power`, `stats`: what a phone's shell does, and shows.
-//! - `links`: radios that the shell owns.
+//! - `ble`: Bluetooth LE, decided here and executed by the shell; `links`: other radios that it owns.
 //! - `errors`: one enum an operation; [`NodeError`] is in each of them.
 //! - `call`: how a call from any thread, in any language, comes to the engine's own.
 
 uniffi::setup_scaffolding!("footpost");
 
+mod ble;
 mod bulletins;
 mod call;
 mod config;
@@ -29,6 +30,10 @@ mod power;
 mod stats;
 mod vault;
 
+pub use ble::{
+    Ble, BleCommand, BleConnection, BleDuty, BleFact, BlePlatform, BleService, BleSide, BleStats,
+    ble_service,
+};
 pub use bulletins::{Bulletin, BulletinDraft, BulletinFilter, BulletinKind, Publisher, Stance};
 pub use config::Config;
 pub use contacts::{CardOwner, Contact, KeyWarning, Protection, Relation, read_card};

@@ -103,6 +103,9 @@ pub(crate) enum Command {
         after_help = "JSON: id, own, kind, suite, priority, created_ms, lifetime_s, mailbox_tag,\n      postmark_key, size_bytes"
     )]
     Carried,
+    /// Look whether a node can run here, and over what; say what is missing
+    #[command(after_help = "JSON: what, ok, detail")]
+    Doctor,
     /// Run the node, until stopped: it meets others, and carries mail
     #[command(
         after_help = "JSON: event, and what belongs to it: listen, address, id, contact, state, carriers,\n      carrier_contacts, arrived, needed, link, reason, events,\n      publisher, number, kind, text"
@@ -429,6 +432,17 @@ pub(crate) struct Run {
     /// Neither look for neighbours on the local network nor be found there
     #[arg(long)]
     pub(crate) no_lan: bool,
+    /// Meet neighbours over Bluetooth LE, by BlueZ; ADAPTER is one other than the first
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    #[arg(long, value_name = "ADAPTER", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "clap's form of an option with an optional value")]
+    pub(crate) ble: Option<Option<String>>,
+    /// Move what is large over Wi-Fi Direct with neighbours near by, by wpa_supplicant; BUS is the
+    /// address of a D-Bus other than the system's
+    #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+    #[arg(long, value_name = "BUS", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "clap's form of an option with an optional value")]
+    pub(crate) wifi_direct: Option<Option<String>>,
     /// Carry so many MiB of other people's mail [default: 64]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     pub(crate) carry_mb: Option<u64>,

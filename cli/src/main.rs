@@ -90,6 +90,7 @@ fn perform(args: Args) -> Result<(), Failure> {
             }
         },
         Command::Carried => commands::carried(&profile()?, out),
+        Command::Doctor => commands::doctor(&profile()?, out),
         Command::Run(run) => commands::run(&profile()?, &run, out),
         Command::Chat(chat) => commands::chat(&profile()?, &chat, out),
         Command::Demo(demo) => demo::demo(&demo, out),

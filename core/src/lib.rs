@@ -54,11 +54,12 @@ pub use identity::{
     TargetSecret, WordsError, safety_number,
 };
 pub use link::{
-    CloseReason, CostClass, LinkId, LinkInfo, MIN_FRAME_BYTES, Role, Traffic, Violation,
+    CloseReason, CostClass, Credentials, LinkId, LinkInfo, MAX_BATTERY, MIN_FRAME_BYTES, Role,
+    Side, Traffic, Violation, WifiDirectNote,
 };
 pub use node::{
-    AttachmentError, BackupError, CarriedEnvelope, MAX_ENVELOPES_PER_POSTMARK, Neighbour, Node,
-    OpenError, Stats, Turnover,
+    AttachmentError, BackupError, CarriedEnvelope, Load, MAX_ENVELOPES_PER_POSTMARK, Neighbour,
+    NeighbourKey, Node, Note, OpenError, Stats, Turnover,
 };
 pub use routing::{Router, UnknownRouter};
 pub use store::{EnvelopePool, StoreError, StorePath};

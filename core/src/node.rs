@@ -23,13 +23,16 @@ mod ratchet;
 mod relations;
 mod sending;
 mod trust;
+mod twins;
 mod upkeep;
 mod view;
+mod wifi_direct;
 
 pub use attachments::AttachmentError;
 pub use backup::BackupError;
 pub use postmarks::MAX_ENVELOPES_PER_POSTMARK;
 pub use view::{CarriedEnvelope, Neighbour, Stats, Turnover};
+pub use wifi_direct::{Load, NeighbourKey, Note};
 
 use crate::chat::{ContactId, MessageId};
 use crate::clock::{Clock, Moment};
@@ -63,7 +66,7 @@ use zeroize::Zeroizing;
 /// - **inputs** from the transports, `handle_*`: they gather in one open transaction, so that a
 ///   busy node pays for one commit per batch, until [`Node::commit`];
 /// - **polls**, asked after each commit in the order [`Node::poll_transmit`] for every writable
-///   link, [`Node::poll_event`], [`Node::poll_timeout`]. While inputs wait for their commit, the
+///   link, [`Node::poll_event`], [`Node::poll_note`], [`Node::poll_timeout`]. While inputs wait for their commit, the
 ///   first two have nothing to say: a frame or an event leaves only after the transaction that
 ///   caused it.
 ///
@@ -114,7 +117,9 @@ pub struct Node {
     leaving: Leaving,
     handover: Option<Handover>,
     /// The block of an own attachment whose repair symbols were made last.
-    source: Option<((MessageId, u32), Encoder)>,
+    source: Option<(Block, Encoder)>,
+    /// And the one of which symbols were read last: a few pages of a large block cost as much as all.
+    content: Option<(Block, Zeroizing<Vec<u8>>)>,
     /// Use of the quotas, kept in step with the store.
     foreign_envelopes: u64,
     foreign_bytes: u64,
@@ -123,7 +128,11 @@ pub struct Node {
     received_bytes: u64,
     turnover: Turnover,
     events: VecDeque<Event>,
+    notes: VecDeque<Note>,
 }
+
+/// A block of an own attachment, by its message and number.
+type Block = (MessageId, u32);
 
 /// What a day's neighbours and carriers can recognise this node by; all of it rotates together.
 struct Epoch {
@@ -230,6 +239,7 @@ impl Node {
             leaving: Leaving::default(),
             handover: None,
             source: None,
+            content: None,
             foreign_envelopes,
             foreign_bytes,
             tombstones: store.tombstone_count()?,
@@ -237,6 +247,7 @@ impl Node {
             received_bytes: 0,
             turnover: Turnover::default(),
             events: VecDeque::new(),
+            notes: VecDeque::new(),
             store,
             config,
             rng,

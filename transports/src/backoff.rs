@@ -3,6 +3,11 @@
 use rand_core::Rng;
 use std::time::Duration;
 
+/// The ceiling of the first delay.
+pub(crate) const FIRST: Duration = Duration::from_secs(1);
+/// The ceiling of every later delay.
+const LONGEST: Duration = Duration::from_mins(5);
+
 /// Exponential back-off with equal jitter: each delay is drawn from the upper half of a ceiling
 /// that doubles, so that neighbours which lost each other at once do not return at once.
 #[derive(Debug)]
@@ -12,28 +17,29 @@ pub(crate) struct Backoff<R> {
 }
 
 impl<R: Rng> Backoff<R> {
-    /// The ceiling of the first delay.
-    pub(crate) const FIRST: Duration = Duration::from_secs(1);
-    /// The ceiling of every later delay.
-    pub(crate) const LONGEST: Duration = Duration::from_mins(5);
-
     pub(crate) fn new(rng: R) -> Self {
         Self { rng, failures: 0 }
     }
 
     /// The delay before the next attempt. Each call counts as one more failure.
     pub(crate) fn next_delay(&mut self) -> Duration {
-        let factor = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        let ceiling = Self::FIRST.saturating_mul(factor).min(Self::LONGEST);
+        let delay = delay(self.failures, &mut self.rng);
         self.failures = self.failures.saturating_add(1);
-        let fraction = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
-        ceiling.mul_f64(0.5 + fraction / 2.0)
+        delay
     }
 
     /// Forgets the failures: an attempt succeeded for good.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
+}
+
+/// The delay after so many failures before the last.
+pub(crate) fn delay(failures: u32, rng: &mut impl Rng) -> Duration {
+    let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
+    let ceiling = FIRST.saturating_mul(factor).min(LONGEST);
+    let fraction = f64::from(rng.next_u32()) / f64::from(u32::MAX);
+    ceiling.mul_f64(0.5 + fraction / 2.0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! Frames travel as `length (u16, big-endian) | frame`. The host writes what [`ByteLink::next_write`]
 //! yields and reports what comes in, cut as it comes; all else is decided here.
 
-use crate::link::{Link, LinkReceiver, LinkSender};
+use crate::{
+    frames::{self, Unjoin},
+    link::{Link, LinkReceiver, LinkSender},
+};
 use footpost_core::{LinkInfo, MIN_FRAME_BYTES};
 use std::{
     io,
@@ -18,7 +21,6 @@ use tokio::sync::{
 
 /// Pieces that came in and wait for the engine.
 const WAITING_PIECES: usize = 4;
-const LENGTH_BYTES: usize = 2;
 
 /// The link is over, by either side's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -49,7 +51,7 @@ pub fn byte_link(mut info: LinkInfo) -> (ByteLink, ByteStream) {
     let (incoming, pieces) = mpsc::channel(WAITING_PIECES);
     let host =
         ByteLink { outgoing: AsyncMutex::new(outgoing), incoming: Mutex::new(Some(incoming)) };
-    let reader = FrameReader { pieces, buffer: Vec::new(), max_frame_bytes: info.max_frame_bytes };
+    let reader = FrameReader { pieces, frames: Unjoin::new(info.max_frame_bytes) };
     (host, ByteStream { info, writer: FrameWriter(out), reader })
 }
 
@@ -95,13 +97,7 @@ pub struct FrameWriter(Sender<Vec<u8>>);
 
 impl LinkSender for FrameWriter {
     async fn send(&mut self, frames: &[Vec<u8>]) -> io::Result<()> {
-        let size_bytes = frames.iter().map(|frame| LENGTH_BYTES + frame.len()).sum();
-        let mut bytes = Vec::with_capacity(size_bytes);
-        for frame in frames {
-            let length = u16::try_from(frame.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-            bytes.extend(length.to_be_bytes());
-            bytes.extend(frame);
-        }
+        let bytes = frames::join(frames)?;
         self.0.send(bytes).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
@@ -115,39 +111,23 @@ impl LinkSender for FrameWriter {
 #[derive(Debug)]
 pub struct FrameReader {
     pieces: Receiver<Vec<u8>>,
-    buffer: Vec<u8>,
-    max_frame_bytes: usize,
-}
-
-impl FrameReader {
-    /// The first whole frame in the buffer.
-    fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let Some((length, rest)) = self.buffer.split_first_chunk::<LENGTH_BYTES>() else {
-            return Ok(None);
-        };
-        let length = usize::from(u16::from_be_bytes(*length));
-        if !(1..=self.max_frame_bytes).contains(&length) {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if rest.len() < length {
-            return Ok(None);
-        }
-        let rest = self.buffer.split_off(LENGTH_BYTES + length);
-        let mut frame = std::mem::replace(&mut self.buffer, rest);
-        frame.drain(..LENGTH_BYTES);
-        Ok(Some(frame))
-    }
+    frames: Unjoin,
 }
 
 impl LinkReceiver for FrameReader {
     async fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if let Some(frame) = self.take()? {
-                return Ok(Some(frame));
+            if let Some(frame) = self.frames.next()? {
+                let is_empty = frame.is_empty();
+                return if is_empty {
+                    Err(io::ErrorKind::InvalidData.into())
+                } else {
+                    Ok(Some(frame))
+                };
             }
             match self.pieces.recv().await {
-                Some(piece) => self.buffer.extend(piece),
-                None if self.buffer.is_empty() => return Ok(None),
+                Some(piece) => self.frames.extend(&piece),
+                None if self.frames.len() == 0 => return Ok(None),
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }

@@ -42,7 +42,16 @@ impl Links {
 
     /// Carries a link until it ends.
     pub(crate) fn attach<L: Link>(&self, link: L) {
-        let id = LinkId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        self.attach_as(self.next_id(), link);
+    }
+
+    /// A number that no link has had.
+    pub(crate) fn next_id(&self) -> LinkId {
+        LinkId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// As [`Self::attach`], where the number must be known before the link is up.
+    pub(crate) fn attach_as<L: Link>(&self, id: LinkId, link: L) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn_on(carry(link, id, self.inputs.clone()), &self.runtime);
@@ -63,7 +72,7 @@ impl Links {
 async fn carry<L: Link>(link: L, id: LinkId, inputs: mpsc::WeakSender<Input>) {
     let info = link.info();
     let (sender, receiver) = link.split();
-    let (outgoing, queue) = queue();
+    let (outgoing, queue) = queue(info.cost);
     let (open, closed) = oneshot::channel();
     if !tell(&inputs, Input::Up { id, info, outgoing, open }).await {
         return;

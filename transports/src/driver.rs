@@ -8,7 +8,8 @@ use crate::{
     clock::Clock, erasing::ErasingRng, footpost::StartError, minter::Minter, queue::QueueSender,
 };
 use footpost_core::{
-    Config, Event, LinkId, LinkInfo, Minting, Node, OpenError, StoreError, StorePath, Timestamp,
+    Config, Event, LinkId, LinkInfo, Minting, Node, Note, OpenError, StoreError, StorePath,
+    Timestamp,
 };
 use rand_chacha::ChaCha20Rng;
 use std::{
@@ -33,6 +34,8 @@ const BATCH_INPUTS: usize = 256;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Events that a subscriber may lag behind.
 const WAITING_EVENTS: usize = 1024;
+/// Neighbours' notes that a listener may lag behind.
+const WAITING_NOTES: usize = 64;
 /// The longest sleep: the sleeping clock stops in suspend, and knows nothing of a wall clock set.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
@@ -76,6 +79,7 @@ pub enum Stopped {
 pub(crate) struct Driver {
     inputs: mpsc::Sender<Input>,
     events: broadcast::WeakSender<Event>,
+    notes: broadcast::WeakSender<Note>,
     stopped: Arc<OnceLock<Stopped>>,
     thread: JoinHandle<()>,
 }
@@ -95,11 +99,13 @@ impl Driver {
         let (inputs, mut waiting) = mpsc::channel(WAITING_INPUTS);
         let minter = Minter::start(inputs.downgrade()).map_err(StartError::Thread)?;
         let (events, _) = broadcast::channel(WAITING_EVENTS);
+        let (notes, _) = broadcast::channel(WAITING_NOTES);
         let (subscribable, stopped) = (events.downgrade(), Arc::new(OnceLock::new()));
+        let audible = notes.downgrade();
         let (opened, result) = oneshot::channel();
         let why = Arc::clone(&stopped);
         let run = move || {
-            let mut engine = match Engine::open(&store, config, rng, events, minter) {
+            let mut engine = match Engine::open(&store, config, rng, (events, notes), minter) {
                 Ok(engine) => engine,
                 Err(source) => {
                     return drop(opened.send(Err(StartError::Open { store, source })));
@@ -121,7 +127,7 @@ impl Driver {
         let thread = thread::Builder::new().name("footpost".into()).spawn(run);
         let thread = thread.map_err(StartError::Thread)?;
         result.await.unwrap_or(Err(StartError::Panicked))?;
-        Ok(Self { inputs, events: subscribable, stopped, thread })
+        Ok(Self { inputs, events: subscribable, notes: audible, stopped, thread })
     }
 
     /// Runs `f` on the engine's thread, and returns what it returned once that is durable.
@@ -129,21 +135,19 @@ impl Driver {
         &self,
         f: impl FnOnce(&mut Node, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
-        let (reply, result) = oneshot::channel();
-        let call: Call = Box::new(move |node, now| {
-            let value = f(node, now);
-            Box::new(move || drop(reply.send(value)))
-        });
-        if self.inputs.send(Input::Call(call)).await.is_err() {
-            return Err(self.why());
-        }
-        result.await.map_err(|_| self.why())
+        call(&self.inputs(), f).await.ok_or_else(|| self.why())
     }
 
     /// What happens from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         let ended = || broadcast::channel(1).1;
         self.events.upgrade().map_or_else(ended, |events| events.subscribe())
+    }
+
+    /// What neighbours say of Wi-Fi Direct from now on.
+    pub(crate) fn notes(&self) -> broadcast::Receiver<Note> {
+        let ended = || broadcast::channel(1).1;
+        self.notes.upgrade().map_or_else(ended, |notes| notes.subscribe())
     }
 
     /// Where links hand over what comes in.
@@ -168,6 +172,21 @@ impl Driver {
     }
 }
 
+/// Runs `f` on the engine's thread, and returns what it returned once that is durable; none where the
+/// engine is gone.
+pub(crate) async fn call<R: Send + 'static>(
+    inputs: &mpsc::WeakSender<Input>,
+    f: impl FnOnce(&mut Node, Timestamp) -> R + Send + 'static,
+) -> Option<R> {
+    let (reply, result) = oneshot::channel();
+    let call: Call = Box::new(move |node, now| {
+        let value = f(node, now);
+        Box::new(move || drop(reply.send(value)))
+    });
+    inputs.upgrade()?.send(Input::Call(call)).await.ok()?;
+    result.await.ok()
+}
+
 /// What lives on the engine's thread.
 struct Engine {
     node: Node,
@@ -176,6 +195,7 @@ struct Engine {
     links: BTreeMap<LinkId, Outgoing>,
     replies: Vec<Reply>,
     events: broadcast::Sender<Event>,
+    notes: broadcast::Sender<Note>,
     minter: Minter,
 }
 
@@ -189,13 +209,14 @@ impl Engine {
         store: &StorePath,
         config: Config,
         rng: ChaCha20Rng,
-        events: broadcast::Sender<Event>,
+        (events, notes): (broadcast::Sender<Event>, broadcast::Sender<Note>),
         minter: Minter,
     ) -> Result<Self, OpenError> {
         let mut clock = Clock::default();
         let (now, _) = clock.now();
         let node = Node::open(store, config, Box::new(ErasingRng::new(rng)), now)?;
-        Ok(Self { node, clock, now, links: BTreeMap::new(), replies: Vec::new(), events, minter })
+        let (links, replies) = (BTreeMap::new(), Vec::new());
+        Ok(Self { node, clock, now, links, replies, events, notes, minter })
     }
 
     async fn run(&mut self, inputs: &mut mpsc::Receiver<Input>) -> Result<(), StoreError> {
@@ -307,6 +328,9 @@ impl Engine {
             }
             // An error means that nobody listens.
             let _ = self.events.send(event);
+        }
+        while let Some(note) = self.node.poll_note() {
+            let _ = self.notes.send(note);
         }
         Ok(())
     }

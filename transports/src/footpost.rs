@@ -1,12 +1,14 @@
 //! The handle on a running node.
 
 use crate::{
+    ble,
     carry::Links,
     driver::{Driver, Stopped},
     lan::Lan,
     link::Link,
     power::{Conditions, Power, PowerMode},
     quic::{Dialler, QuicEndpoint, QuicLink, Wanted},
+    wifi_direct::{self, Surroundings, WifiDirect},
 };
 use footpost_core::{Event, Node, OpenError, StorePath, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -14,13 +16,12 @@ use rand_core::SeedableRng;
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, PoisonError},
 };
 use thiserror::Error;
 use tokio::{
     sync::{
         broadcast::{self, error::RecvError},
-        mpsc,
+        mpsc, watch,
     },
     task::JoinSet,
 };
@@ -88,7 +89,9 @@ pub struct Footpost {
     links: Links,
     endpoint: QuicEndpoint,
     dialler: Dialler,
-    power: Mutex<Power>,
+    power: watch::Sender<Power>,
+    /// Seeds what need not be secret.
+    jitter: [u8; 32],
     tasks: JoinSet<()>,
 }
 
@@ -110,8 +113,9 @@ impl Footpost {
         let (accepting, events) = (endpoint.clone(), driver.subscribe());
         tasks.spawn(async move { accepting.accept(up).await });
         tasks.spawn(tend(waiting, links.clone(), events, endpoint.clone(), lan));
-        let power = Mutex::default();
-        Ok(Self { driver, links, endpoint, dialler, power, tasks })
+        let (power, mut jitter) = (watch::Sender::default(), [0; 32]);
+        getrandom::fill(&mut jitter)?;
+        Ok(Self { driver, links, endpoint, dialler, power, jitter, tasks })
     }
 
     /// Runs `f` on the engine's thread, between two inputs, and returns what it returned once all
@@ -140,6 +144,30 @@ impl Footpost {
         self.links.attach(link);
     }
 
+    /// Takes Bluetooth LE into use, whose radio a shell owns. To be called within a tokio runtime.
+    pub fn bluetooth(&self, config: ble::Config) -> ble::Ble {
+        let (inputs, events) = (self.driver.inputs(), self.driver.subscribe());
+        let power = self.power.subscribe();
+        ble::Ble::start(config, self.jitter, self.links.clone(), inputs, events, power)
+    }
+
+    /// Wi-Fi Direct, for whoever owns the radio: groups are formed with neighbours near by whenever
+    /// enough waits for them, for as long as this is kept. One at a time. To be called within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn wifi_direct(&self) -> Result<WifiDirect, getrandom::Error> {
+        let around = Surroundings {
+            inputs: self.driver.inputs(),
+            notes: self.driver.notes(),
+            power: self.power.subscribe(),
+            endpoint: self.endpoint.clone(),
+            dialler: self.dialler.clone(),
+        };
+        Ok(wifi_direct::start(around, rng()?))
+    }
+
     /// How much this node gives, from now on.
     pub async fn set_power_mode(&self, mode: PowerMode) -> Result<(), Stopped> {
         self.set_power(|power| power.mode = mode).await
@@ -152,10 +180,13 @@ impl Footpost {
 
     async fn set_power(&self, set: impl FnOnce(&mut Power)) -> Result<(), Stopped> {
         let (before, power) = {
-            let mut power = self.power.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = *power;
-            set(&mut power);
-            (before, *power)
+            let mut changed = (Power::default(), Power::default());
+            self.power.send_modify(|power| {
+                let before = *power;
+                set(power);
+                changed = (before, *power);
+            });
+            changed
         };
         self.dialler.call_internet(power.calls_the_internet());
         let leaves = power.mode() == PowerMode::Leaving && before.mode() != PowerMode::Leaving;

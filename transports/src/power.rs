@@ -1,5 +1,7 @@
 //! How much a device gives, by its user's word and by what its shell knows of it. Pure.
 
+use crate::ble::Duty;
+
 /// What the user or the system asks of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum PowerMode {
@@ -54,6 +56,19 @@ impl Power {
         self.mode() == PowerMode::Full
     }
 
+    /// What Bluetooth LE does where its shell asks for `asked`.
+    pub(crate) fn duty(self, asked: Duty) -> Duty {
+        let Conditions { battery_percent, charging, .. } = self.conditions;
+        match (self.mode(), asked) {
+            (PowerMode::Full, Duty::Balanced) if charging || battery_percent.is_none() => {
+                Duty::Performance
+            }
+            // Who is about to go looks for those who take over what it carries.
+            (PowerMode::Full | PowerMode::Leaving, asked) => asked,
+            (PowerMode::Saving, asked) => asked.max(Duty::Saver),
+        }
+    }
+
     pub(crate) fn calls_the_internet(self) -> bool {
         let Conditions { metered, roaming, .. } = self.conditions;
         !roaming && (!metered || self.mode() == PowerMode::Full)
@@ -98,5 +113,26 @@ mod tests {
         assert!(calls(PowerMode::Full, false, false) && calls(PowerMode::Full, true, false));
         assert!(calls(PowerMode::Saving, false, false) && !calls(PowerMode::Saving, true, false));
         assert!(!calls(PowerMode::Full, false, true));
+    }
+    #[test]
+    fn the_radio_is_eager_where_the_device_is_fed_and_saves_where_power_is_short() {
+        use Duty::{Background, Balanced, Performance, Saver};
+        let at = |mode, battery_percent, charging, asked| {
+            let conditions = Conditions { battery_percent, charging, ..Conditions::default() };
+            power(mode, conditions).duty(asked)
+        };
+        for (mode, percent, charging, asked, expected) in [
+            (PowerMode::Full, None, false, Balanced, Performance),
+            (PowerMode::Full, Some(10), true, Balanced, Performance),
+            (PowerMode::Full, Some(90), false, Balanced, Balanced),
+            (PowerMode::Full, None, false, Background, Background),
+            (PowerMode::Full, Some(19), false, Performance, Saver),
+            (PowerMode::Saving, None, false, Performance, Saver),
+            (PowerMode::Saving, None, true, Background, Background),
+            (PowerMode::Leaving, Some(50), false, Balanced, Balanced),
+        ] {
+            let duty = at(mode, percent, charging, asked);
+            assert_eq!(duty, expected, "{mode:?} {percent:?} {charging} {asked:?}");
+        }
     }
 }

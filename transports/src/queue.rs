@@ -4,21 +4,23 @@
 //! while the queue is full, and is told when there is room again. The database behind the engine
 //! is the real queue.
 
+use footpost_core::CostClass;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// A queue counts as full from this many bytes on. It may exceed them by one frame, and by the few
 /// that take leave.
 const FULL_BYTES: usize = 256 * 1024;
-/// A queue that was full has room again below this.
-const ROOM_BYTES: usize = FULL_BYTES / 2;
+/// The same over Bluetooth: half a second, for which what is urgent waits behind what is large.
+const FULL_BLE_BYTES: usize = 16 * 1024;
 /// Frames handed to the transport at once.
 const BATCH_FRAMES: usize = 64;
 
-/// The two ends of an empty queue.
-pub(crate) fn queue() -> (QueueSender, QueueReceiver) {
+/// The two ends of an empty queue for a link of this kind.
+pub(crate) fn queue(cost: CostClass) -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let level = Arc::new(Mutex::new(Level::default()));
+    let full_bytes = if cost == CostClass::Ble { FULL_BLE_BYTES } else { FULL_BYTES };
+    let level = Arc::new(Mutex::new(Level { full_bytes, bytes: 0, full: false }));
     (
         QueueSender { frames: sender, level: Arc::clone(&level) },
         QueueReceiver { frames: receiver, level },
@@ -65,21 +67,23 @@ impl QueueReceiver {
 }
 
 /// How full a queue is. Pure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Level {
+    full_bytes: usize,
     bytes: usize,
     full: bool,
 }
 
 impl Level {
     fn has_room(&mut self) -> bool {
-        self.full |= self.bytes >= FULL_BYTES;
+        self.full |= self.bytes >= self.full_bytes;
         !self.full
     }
 
+    /// A queue that was full has room again below half of that.
     fn sent(&mut self, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_sub(bytes);
-        let room = self.full && self.bytes < ROOM_BYTES;
+        let room = self.full && self.bytes < self.full_bytes / 2;
         self.full &= !room;
         room
     }
@@ -91,11 +95,11 @@ mod tests {
 
     #[test]
     fn full_at_the_limit_and_room_only_well_below_it_told_once() {
-        let mut level = Level { bytes: FULL_BYTES - 1, full: false };
+        let mut level = Level { full_bytes: FULL_BYTES, bytes: FULL_BYTES - 1, full: false };
         assert!(level.has_room());
         level.bytes += 1;
         assert!(!level.has_room());
-        assert!(!level.sent(FULL_BYTES - ROOM_BYTES), "not yet");
+        assert!(!level.sent(FULL_BYTES / 2), "not yet");
         assert!(!level.has_room(), "no trickle between the two marks");
         assert!(level.sent(1));
         assert!(!level.sent(1), "told already");
@@ -104,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_queued_arrives_in_order_even_after_the_engine_lets_go() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(CostClass::Lan);
         for n in 0..100u8 {
             sender.push(vec![n]);
         }

@@ -5,6 +5,7 @@ pub(crate) mod bulletin;
 mod carried;
 mod chat;
 pub(crate) mod contact;
+mod doctor;
 mod id;
 pub(crate) mod identity;
 mod inbox;
@@ -19,6 +20,7 @@ pub(crate) mod vault;
 
 pub(crate) use carried::{carried, priority, sealing, short};
 pub(crate) use chat::chat;
+pub(crate) use doctor::doctor;
 pub(crate) use id::id;
 pub(crate) use inbox::inbox;
 pub(crate) use init::init;

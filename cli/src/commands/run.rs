@@ -11,15 +11,24 @@ use crate::{
 use footpost_core::{
     BulletinFilter, BulletinId, BulletinKind, ContactId, Event, KeyWarning, MessageId, State,
 };
+#[cfg(all(feature = "ble", target_os = "linux"))]
+use footpost_transports::ble;
 use footpost_transports::{Config, Footpost, Missed, Stopped};
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+use footpost_transports::{StartError, wifi_direct::run_on_wpa};
 use serde::Serialize;
-use std::{future::pending, io, net::SocketAddr, thread};
+use std::{future::pending, io, net::SocketAddr, thread, time::Duration};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::oneshot,
+    task::JoinSet,
+    time::timeout,
 };
 use tracing_subscriber::EnvFilter;
+
+/// How long radios may take to leave their groups as the node stops.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a running node tells, in one line each.
 #[derive(Serialize)]
@@ -89,11 +98,31 @@ pub(crate) fn run(profile: &Profile, args: &Run, out: Output) -> Result<(), Fail
     runtime()?.block_on(async {
         let stop = stop_signal(args.stop_at_eof)?;
         let host = Host::start(profile, config(profile, args)?).await?;
+        let radios = radios(&host, args)?;
         let told = tell(&host, out, stop).await;
         host.stop().await?;
+        // They hear of it, and leave their groups.
+        let _ = timeout(FAREWELL, radios.join_all()).await;
         told?;
         out.fact(&Told::Stopped, text)
     })
+}
+
+/// What runs the radios, until the node ends.
+#[allow(unused_variables, unused_mut, clippy::unnecessary_wraps, reason = "without radios")]
+fn radios(host: &Host, args: &Run) -> Result<JoinSet<()>, Failure> {
+    let mut radios = JoinSet::new();
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    if let Some(adapter) = &args.ble {
+        let ble = host.footpost().bluetooth(ble::Config::new(ble::Platform::Bluez));
+        radios.spawn(ble::run_on_bluez(ble, adapter.clone()));
+    }
+    #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+    if let Some(bus) = &args.wifi_direct {
+        let wifi = host.footpost().wifi_direct().map_err(StartError::Randomness)?;
+        radios.spawn(run_on_wpa(wifi, bus.clone()));
+    }
+    Ok(radios)
 }
 
 /// The node's settings.

@@ -12,6 +12,9 @@ const MAX_SPAN: u32 = 1 << 23;
 /// Acknowledgements that wait: what is left out is found when they meet again.
 const MAX_ACKS: usize = 16_384;
 
+/// Acknowledgements that a link may lose as it breaks: another to the same neighbour says them again.
+const MAX_SAID: usize = 256;
+
 /// A fragment by its body and number.
 pub(crate) type Piece = (BodyKey, u32);
 
@@ -36,6 +39,8 @@ pub(crate) struct Bodies {
     /// Come in since the last announcement.
     news: BTreeMap<BodyKey, Numbers>,
     acks: VecDeque<(Piece, FragmentAck)>,
+    /// Those that went out last, and may not have arrived.
+    said: VecDeque<(Piece, FragmentAck)>,
 }
 
 /// Some fragments that the neighbour has and this side lacked.
@@ -172,6 +177,31 @@ impl Bodies {
         })
     }
 
+    /// How often the neighbour has asked for something.
+    pub(crate) fn turns(&self) -> u64 {
+        self.asked
+    }
+
+    /// What the neighbour has announced and may be asked for, in bytes; of each body as much as
+    /// suffices.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        let bytes = |offer: &Offer| {
+            let is_open = offer.is_pull || offer.shelf.is_offered;
+            let most = if is_open { offer.traits.needed as usize } else { 0 };
+            let count = offer.shelf.numbers.iter().take(most).count() as u64;
+            count * u64::from(offer.traits.fragment_bytes)
+        };
+        self.fetching_bytes as u64 + self.offers.iter().map(bytes).sum::<u64>()
+    }
+
+    /// What another link to the same neighbour goes on with.
+    pub(crate) fn take_news(
+        &mut self,
+    ) -> (BTreeMap<BodyKey, Numbers>, VecDeque<(Piece, FragmentAck)>) {
+        let acks = self.said.drain(..).chain(self.acks.drain(..)).collect();
+        (std::mem::take(&mut self.news), acks)
+    }
+
     pub(crate) fn push_news(&mut self, piece: Piece) {
         if !self.has(piece) {
             self.news.entry(piece.0).or_default().insert(piece.1);
@@ -195,10 +225,12 @@ impl Bodies {
         let room = room.saturating_sub(kind_body_count) / (4 + 16);
         let mut acks = Vec::new();
         while acks.len() < room.min(MAX_FRAGMENT_ACKS)
-            && let Some(((_, number), ack)) = self.acks.pop_front_if(|((of, _), _)| *of == body)
+            && let Some((piece, ack)) = self.acks.pop_front_if(|((of, _), _)| *of == body)
         {
-            acks.push((number, ack));
+            acks.push((piece.1, ack));
+            self.said.push_back((piece, ack));
         }
+        self.said.drain(..self.said.len().saturating_sub(MAX_SAID));
         (!acks.is_empty()).then_some(Frame::FragmentAcks { body, acks })
     }
 }

@@ -9,6 +9,7 @@ use crate::envelope::{
 };
 use crate::link::custody::{Answer, Challenge, decode_answers, encode_answers};
 use crate::link::noise::MAX_PAYLOAD_BYTES;
+use crate::link::wifi_direct::WifiDirectNote;
 use crate::routing::{Gossip, Tag};
 use crate::sync::Numbers;
 
@@ -42,7 +43,7 @@ const VARINT_MAX: u64 = (1 << 62) - 1;
 const BATTERY_MAX: u8 = 4;
 
 /// Kinds from here on are extensions: whoever does not know them passes over them.
-const FIRST_EXTENSION: u8 = 0x40;
+pub(crate) const FIRST_EXTENSION: u8 = 0x40;
 
 pub(super) mod kind {
     pub(in crate::link) const HELLO: u8 = 0x01;
@@ -68,6 +69,7 @@ pub(super) mod kind {
     pub(in crate::link) const PREDICTABILITIES: u8 = 0x1a;
     pub(in crate::link) const MEETINGS: u8 = 0x1b;
     pub(in crate::link) const TAGGED_HOLDING: u8 = 0x1c;
+    pub(in crate::link) const WIFI_DIRECT: u8 = 0x40;
 }
 
 /// One frame. What is large borrows from the decrypted message.
@@ -113,6 +115,8 @@ pub(crate) enum Frame<'a> {
     Gossip(Gossip),
     /// The sender is about to close the link.
     Bye { reason: u8 },
+    /// How to meet over Wi-Fi Direct. An extension.
+    WifiDirect(WifiDirectNote),
     /// An extension that this version does not know.
     Unknown { kind: u8, body: &'a [u8] },
 }
@@ -248,6 +252,10 @@ impl<'a> Frame<'a> {
             Self::Handover => out.put_u8(kind::HANDOVER),
             Self::Gossip(gossip) => gossip.encode(out),
             Self::Bye { reason } => out.put(&[kind::BYE, *reason]),
+            Self::WifiDirect(note) => {
+                out.put_u8(kind::WIFI_DIRECT);
+                note.encode(out);
+            }
             Self::Unknown { kind, body } => {
                 out.put_u8(*kind);
                 out.put(body);
@@ -295,6 +303,7 @@ impl<'a> Frame<'a> {
                 Self::Gossip(Gossip::decode(kind, &mut reader)?)
             }
             kind::BYE => Self::Bye { reason: reader.u8("bye reason")? },
+            kind::WIFI_DIRECT => Self::WifiDirect(WifiDirectNote::decode(&mut reader)?),
             kind @ FIRST_EXTENSION.. => Self::Unknown { kind, body: reader.rest() },
             _ => return Err(DecodeError::Invalid { what: "frame kind" }),
         };

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 enum Way {
     /// It was offered and has not been asked for: the neighbour has it already, or does not want it.
     Offered,
+    /// It was offered, and asked for.
+    Wanted,
     /// It is at the neighbour.
     There,
     /// The same, and it has come or gone on this link.
@@ -27,8 +29,20 @@ impl Heard {
         self.ways.contains_key(&head)
     }
 
+    /// Whether it has come or gone on this link, or is about to.
     pub(super) fn has_passed(&self, head: u64) -> bool {
+        matches!(self.ways.get(&head), Some(Way::Passed | Way::Wanted))
+    }
+
+    /// Whether it has come or gone on this link for good.
+    pub(super) fn has_arrived(&self, head: u64) -> bool {
         self.ways.get(&head) == Some(&Way::Passed)
+    }
+
+    /// What was offered and not asked for, the oldest first.
+    pub(super) fn offered(&self) -> Vec<u64> {
+        let is_open = |head: &&u64| self.ways.get(head) == Some(&Way::Offered);
+        self.order.iter().filter(is_open).copied().collect()
     }
 
     pub(super) fn note_offered(&mut self, head: u64) {
@@ -48,7 +62,7 @@ impl Heard {
     /// Whether this was offered and not asked for yet; it is served once.
     pub(super) fn take_offer(&mut self, head: u64) -> bool {
         let way = self.ways.get_mut(&head).filter(|way| **way == Way::Offered);
-        way.map(|way| *way = Way::Passed).is_some()
+        way.map(|way| *way = Way::Wanted).is_some()
     }
 
     fn insert(&mut self, head: u64, way: Way) {
@@ -74,7 +88,11 @@ mod tests {
         heard.note_offered(1);
         assert!(heard.knows(1) && !heard.has_passed(1));
         assert!(heard.take_offer(1) && !heard.take_offer(1));
-        assert!(heard.has_passed(1) && !heard.take_offer(2));
+        assert!(heard.has_passed(1) && !heard.has_arrived(1) && !heard.take_offer(2));
+        heard.note_offered(3);
+        assert_eq!(heard.offered(), [3]);
+        heard.note_passed(1);
+        assert!(heard.has_arrived(1));
         heard.note_there(1);
         assert!(heard.has_passed(1), "that it is there says nothing new");
     }

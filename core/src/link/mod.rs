@@ -7,12 +7,15 @@ mod heard;
 mod noise;
 mod reassembly;
 mod session;
+mod turns;
+mod wifi_direct;
 
 #[cfg(test)]
 pub(crate) use noise::Noise;
 pub(crate) use noise::public_key;
 pub use session::Traffic;
-pub(crate) use session::{Outgoing, Session};
+pub(crate) use session::{Legacy, Outgoing, Session};
+pub use wifi_direct::{Credentials, MAX_BATTERY, Side, WifiDirectNote};
 
 use crate::codec::DecodeError;
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,32 @@ pub enum CostClass {
     Internet,
     /// The internet, paid by the byte.
     Metered,
+}
+
+impl CostClass {
+    /// The place of a link among those to one neighbour, for envelopes: the fastest is least. A
+    /// Wi-Fi Direct group is there because it was worth making; what is paid by the byte comes last.
+    pub(crate) fn bulk_rank(self) -> u8 {
+        match self {
+            Self::Wifi => 0,
+            Self::Lan => 1,
+            Self::Internet => 2,
+            Self::Ble => 3,
+            Self::Metered => 4,
+        }
+    }
+
+    /// The same for news of a few bytes: a link that stands anyway before one that keeps a radio
+    /// awake.
+    pub(crate) fn news_rank(self) -> u8 {
+        match self {
+            Self::Lan => 0,
+            Self::Ble => 1,
+            Self::Wifi => 2,
+            Self::Internet => 3,
+            Self::Metered => 4,
+        }
+    }
 }
 
 /// What a transport knows of a new link.

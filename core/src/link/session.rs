@@ -4,16 +4,17 @@
 
 use super::bodies::{Bodies, Piece};
 use super::custody::Custody;
-use super::frame::{Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
+use super::frame::{FIRST_EXTENSION, Frame, Hello, Passage, acks_that_fit, heads_that_fit, kind};
 use super::heard::Heard;
 use super::noise::Noise;
 use super::reassembly::{Reassembly, frame_at};
-use super::{CloseReason, LinkInfo, Role, Violation};
+use super::turns::Turns;
+use super::{CloseReason, LinkId, LinkInfo, Role, Violation};
 use crate::chat::ContactId;
-use crate::envelope::EnvelopeId;
+use crate::envelope::{BodyKey, EnvelopeId, FragmentAck};
 use crate::routing::{NeighbourId, Told, TransferOrder};
 use crate::store::{Carried, EnvelopeRow, SteadyMs};
-use crate::sync::Reconciler;
+use crate::sync::{Numbers, Reconciler};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(super) const MAX_WAITING: usize = 16_384;
 /// Envelopes asked of one neighbour at once.
 const MAX_WISHES: usize = 4096;
+/// Acknowledgements of each kind that a link with twins may lose as it breaks: they are said again.
+const MAX_SAID: usize = 256;
 
 pub(crate) struct Session {
     pub(crate) info: LinkInfo,
@@ -57,6 +60,11 @@ pub(crate) struct Session {
     /// Bytes of envelopes, both ways.
     pub(crate) moved_bytes: u64,
     pub(crate) custody: Custody,
+    /// The other links to the same neighbour.
+    pub(crate) twins: Vec<LinkId>,
+    /// Acknowledgements that went out last, and may not have arrived; noted where there are twins.
+    said_acks: VecDeque<[u8; 32]>,
+    said_proofs: VecDeque<EnvelopeId>,
     /// Since the node last looked.
     traffic: Traffic,
     outbox: Outbox,
@@ -120,8 +128,8 @@ struct Outbox {
     taken: VecDeque<u64>,
     wants: VecDeque<u64>,
     offers: VecDeque<u64>,
-    transfers: BTreeSet<TransferOrder>,
-    /// Fragments among them.
+    turns: Turns,
+    /// The fragments among them.
     pieces: BTreeMap<EnvelopeRow, Piece>,
     current: Option<Transfer>,
 }
@@ -133,6 +141,21 @@ pub(crate) enum Outgoing {
     Handshake(Vec<u8>),
     /// Frames that leave as one message, before its encryption.
     Frames(Vec<u8>),
+}
+
+/// What a link leaves behind for another to the same neighbour.
+pub(crate) struct Legacy {
+    /// Envelopes that waited, the fragments among them, and those that may not have arrived.
+    pub(crate) transfers: BTreeSet<TransferOrder>,
+    pub(crate) pieces: BTreeMap<EnvelopeRow, Piece>,
+    pub(crate) in_flight: BTreeMap<u64, EnvelopeRow>,
+    /// Letters that were offered, and not asked for yet.
+    pub(crate) offered: Vec<u64>,
+    /// Acknowledgements that waited, or may not have arrived.
+    pub(crate) held_acks: VecDeque<[u8; 32]>,
+    pub(crate) proofs: VecDeque<EnvelopeId>,
+    pub(crate) fragment_news: BTreeMap<BodyKey, Numbers>,
+    pub(crate) fragment_acks: VecDeque<(Piece, FragmentAck)>,
 }
 
 /// An envelope on its way out, cut into frames as the link takes them.
@@ -169,6 +192,9 @@ impl Session {
             told: Told::default(),
             moved_bytes: 0,
             custody: Custody::default(),
+            twins: Vec::new(),
+            said_acks: VecDeque::new(),
+            said_proofs: VecDeque::new(),
             traffic: Traffic::default(),
             outbox: Outbox::default(),
         };
@@ -277,7 +303,11 @@ impl Session {
             && outbox.held_acks.is_empty();
         let waiting = if is_idle { outbox.proofs.len() } else { 0 };
         let (_, count) = acks_that_fit(self.info.payload_bytes(), 0, waiting);
-        outbox.proofs.drain(..count).collect()
+        let proofs: Vec<EnvelopeId> = outbox.proofs.drain(..count).collect();
+        if !self.twins.is_empty() {
+            note_said(&mut self.said_proofs, &proofs);
+        }
+        proofs
     }
 
     /// A fragment that the neighbour has asked for, as its `turn`th.
@@ -289,7 +319,7 @@ impl Session {
         turn: u64,
     ) {
         self.outbox.pieces.insert(fragment.row, piece);
-        self.push_transfer(TransferOrder::of_fragment(fragment, is_pull, turn));
+        self.outbox.turns.push(TransferOrder::of_fragment(fragment, is_pull, turn));
     }
 
     /// What was at `row` is gone before its turn came: who waits for a fragment hears of it.
@@ -301,19 +331,70 @@ impl Session {
     }
 
     /// Whether nothing small or large waits to go out.
-    pub(crate) fn is_idle(&self) -> bool {
-        let outbox = &self.outbox;
-        self.is_live() && outbox.current.is_none() && outbox.transfers.is_empty()
+    pub(crate) fn is_idle(&self, now: SteadyMs) -> bool {
+        self.is_live() && self.outbox.current.is_none() && self.outbox.turns.is_idle(now)
     }
 
     pub(crate) fn push_transfer(&mut self, order: TransferOrder) {
-        self.outbox.transfers.insert(order);
+        self.outbox.turns.push(order);
     }
 
-    /// Ends the session: what waits is dropped, but for one last frame.
+    /// Envelopes that wait to go out, in bytes.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        let current = self.outbox.current.as_ref();
+        let left = current.map_or(0, |it| it.bytes.len() - it.offset);
+        self.outbox.turns.waiting_bytes() + left as u64
+    }
+
+    /// All envelopes that wait, for another link to the same neighbour.
+    pub(crate) fn take_transfers(
+        &mut self,
+    ) -> (BTreeSet<TransferOrder>, BTreeMap<EnvelopeRow, Piece>) {
+        (self.outbox.turns.take(), std::mem::take(&mut self.outbox.pieces))
+    }
+
+    /// Goes on with envelopes that waited on another link.
+    pub(crate) fn take_on(
+        &mut self,
+        transfers: BTreeSet<TransferOrder>,
+        pieces: BTreeMap<EnvelopeRow, Piece>,
+    ) {
+        for order in transfers {
+            self.push_transfer(order);
+        }
+        self.outbox.pieces.extend(pieces);
+    }
+
+    /// Whether it has come or gone on this link for good.
+    pub(crate) fn has_arrived(&self, head: u64) -> bool {
+        self.heard.has_arrived(head)
+    }
+
+    /// What another link to the same neighbour is to go on with, once this one is at its end.
+    pub(crate) fn bequeath(&mut self) -> Legacy {
+        let (transfers, pieces) = self.take_transfers();
+        let (fragment_news, fragment_acks) = self.bodies.take_news();
+        Legacy {
+            transfers,
+            pieces,
+            in_flight: std::mem::take(&mut self.in_flight),
+            offered: self.heard.offered(),
+            held_acks: self.said_acks.drain(..).chain(self.outbox.held_acks.drain(..)).collect(),
+            proofs: self.said_proofs.drain(..).chain(self.outbox.proofs.drain(..)).collect(),
+            fragment_news,
+            fragment_acks,
+        }
+    }
+
+    /// Ends the session: what waits is dropped, but for one last frame, and for envelopes that can go
+    /// another way.
     pub(crate) fn close(&mut self, reason: CloseReason) {
         self.closed = Some(reason);
+        let (transfers, pieces) = self.take_transfers();
         self.outbox = Outbox::default();
+        if !self.twins.is_empty() {
+            self.take_on(transfers, pieces);
+        }
         self.bodies = Bodies::default();
         if self.noise.is_established() && !matches!(reason, CloseReason::Violation(_)) {
             self.push_control(&Frame::Bye { reason: 0 });
@@ -323,16 +404,27 @@ impl Session {
     /// The next envelope to send, unless one is still under way: the caller fetches it from the
     /// store and calls [`Session::begin_transfer`]. Small frames go first: see
     /// [`Session::poll_small`].
-    pub(crate) fn next_transfer(&mut self) -> Option<TransferOrder> {
-        let is_held = |next: &TransferOrder| next.yields() && self.bodies.is_pulling();
-        if self.outbox.current.is_some() || self.outbox.transfers.first().is_some_and(is_held) {
+    pub(crate) fn next_transfer(&mut self, now: SteadyMs) -> Option<TransferOrder> {
+        if self.outbox.current.is_some() {
             return None;
         }
-        self.outbox.transfers.pop_first()
+        self.outbox.turns.pop(now, self.bodies.is_pulling())
     }
 
-    pub(crate) fn begin_transfer(&mut self, bytes: Vec<u8>, passage: Passage) {
+    pub(crate) fn begin_transfer(
+        &mut self,
+        now: SteadyMs,
+        bytes: Vec<u8>,
+        passage: Passage,
+        is_fragment: bool,
+    ) {
+        self.outbox.turns.sent(now, bytes.len(), is_fragment);
         self.outbox.current = Some(Transfer { bytes, passage, offset: 0 });
+    }
+
+    /// The neighbour has taken a letter of this length.
+    pub(crate) fn note_letter_taken(&mut self, size_bytes: usize) {
+        self.outbox.turns.taken(size_bytes);
     }
 
     /// The next message that brings no envelope: a handshake's, or as many frames as fit of control,
@@ -346,8 +438,12 @@ impl Session {
         }
         let mut message = Vec::new();
         while let Some(frame) = self.pop_small(self.max_payload_bytes() - message.len()) {
+            let is_extension = frame.first().is_some_and(|kind| *kind >= FIRST_EXTENSION);
             self.traffic.add(&frame, frame.len() as u64);
             message.extend(frame);
+            if is_extension {
+                break;
+            }
         }
         (!message.is_empty()).then_some(Outgoing::Frames(message))
     }
@@ -399,7 +495,11 @@ impl Session {
         let (held, _) = acks_that_fit(room, outbox.held_acks.len(), 0);
         let most = heads_that_fit(room);
         let frame = if held > 0 {
-            Frame::Acks { held: outbox.held_acks.drain(..held).collect(), proofs: Vec::new() }
+            let held: Vec<[u8; 32]> = outbox.held_acks.drain(..held).collect();
+            if !self.twins.is_empty() {
+                note_said(&mut self.said_acks, &held);
+            }
+            Frame::Acks { held, proofs: Vec::new() }
         } else if let Some(frame) = self.bodies.pop_acks(room) {
             frame
         } else if let Some(heads) = drain(&mut outbox.taken, most) {
@@ -413,6 +513,11 @@ impl Session {
         frame.encode(&mut encoded);
         Some(encoded)
     }
+}
+
+fn note_said<T: Copy>(said: &mut VecDeque<T>, news: &[T]) {
+    said.extend(news);
+    said.drain(..said.len().saturating_sub(MAX_SAID));
 }
 
 fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {

@@ -183,11 +183,11 @@ impl Node {
                 self.offer_fragment((fragment.body, number), None);
             }
         }
-        self.source = None;
+        (self.source, self.content) = (None, None);
         self.store.set_sealed_fragments(message, sealed, is_all)
     }
 
-    /// A symbol of an own attachment. Repair symbols of one block after the other are cheap.
+    /// A symbol of an own attachment. Those of one block after the other are cheap.
     fn symbol(
         &mut self,
         message: MessageId,
@@ -196,10 +196,16 @@ impl Node {
     ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let (block, symbol) = layout.place(number);
         if let Some(range) = layout.range(block, symbol) {
-            let len = range.len();
-            let part = self.store.block_range(message, block, range)?;
-            let mut part = Zeroizing::new(part.ok_or(StoreError::Corrupt)?);
-            part.resize(len, 0);
+            if !matches!(&self.content, Some((of, _)) if *of == (message, block)) {
+                let content = self.store.block(message, block)?.ok_or(StoreError::Corrupt)?;
+                self.content = Some(((message, block), Zeroizing::new(content)));
+            }
+            let content = self
+                .content
+                .as_ref()
+                .and_then(|(_, content)| content.get(range.start..range.end.min(content.len())));
+            let mut part = Zeroizing::new(content.ok_or(StoreError::Corrupt)?.to_vec());
+            part.resize(range.len(), 0);
             return Ok(part);
         }
         if !matches!(&self.source, Some((of, _)) if *of == (message, block)) {

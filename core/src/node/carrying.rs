@@ -2,10 +2,11 @@
 
 use super::Node;
 use crate::clock::Moment;
-use crate::envelope::{BodyKey, Priority};
+use crate::envelope::BodyKey;
 use crate::link::Session;
 use crate::routing::{
-    Bringer, Copy, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth, is_direct,
+    Bringer, Copy, Freight, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth,
+    is_direct,
 };
 use crate::store::{Carried, EnvelopeRow, Standing, SteadyMs, StoreError};
 use std::collections::BTreeMap;
@@ -30,15 +31,6 @@ struct Place {
     bringer: Bringer,
     /// Whether it goes beyond the share of its bringer.
     is_surplus: bool,
-}
-
-/// What asks for room.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) size_bytes: u64,
-    pub(super) priority: Priority,
-    pub(super) worth: Worth,
-    pub(super) bringer: Bringer,
 }
 
 impl Node {
@@ -67,8 +59,9 @@ impl Node {
 
     /// When it is a letter's turn on this link.
     pub(super) fn order(&self, letter: &Carried, session: &Session) -> TransferOrder {
-        let rank = self.outlook().letter_rank(&self.copy(letter), self.peer(session));
-        TransferOrder::new(letter, session.contact, rank)
+        let copy = self.copy(letter);
+        let rank = self.outlook().letter_rank(&copy, self.peer(session));
+        TransferOrder::new(letter, session.contact, &copy, rank)
     }
 
     /// A meeting begins.
@@ -86,7 +79,7 @@ impl Node {
         neighbour: NeighbourId,
         moved_bytes: u64,
     ) -> Result<(), StoreError> {
-        self.source = None;
+        (self.source, self.content) = (None, None);
         self.mailboxes.part(moved_bytes);
         if let Some(known) = self.neighbours.get(&neighbour) {
             self.store.set_neighbour(&neighbour, known)?;
@@ -102,8 +95,8 @@ impl Node {
     }
 
     /// Whether there is room for it, or would be.
-    pub(super) fn admits(&mut self, arrival: &Arrival) -> Result<bool, StoreError> {
-        let &Arrival { size_bytes, priority, worth, bringer } = arrival;
+    pub(super) fn admits(&mut self, freight: Freight, worth: Worth) -> Result<bool, StoreError> {
+        let Freight { bringer, size_bytes, .. } = freight;
         if size_bytes > self.config.max_carried_bytes || self.config.max_carried_envelopes == 0 {
             return Ok(false);
         }
@@ -114,8 +107,8 @@ impl Node {
             return Ok(true);
         }
         let Some((_, least)) = self.next_to_leave()? else { return Ok(false) };
-        let excess = self.leaving.shares.excess_of(bringer, priority, size_bytes);
-        let worth = if excess.of_urgent { worth.demoted() } else { worth };
+        let excess = self.leaving.shares.excess_of(freight);
+        let worth = if excess.of_kind { worth.demoted() } else { worth };
         Ok(match (excess.of_bringer, least.is_surplus) {
             (false, true) => true,
             // Who has too much makes room for more of it among their own.
@@ -125,15 +118,14 @@ impl Node {
     }
 
     /// Makes room, at the cost of what is worth far less.
-    pub(super) fn make_room(&mut self, arrival: &Arrival) -> Result<bool, StoreError> {
+    pub(super) fn make_room(&mut self, freight: Freight, worth: Worth) -> Result<bool, StoreError> {
         loop {
-            if !self.admits(arrival)? {
+            if !self.admits(freight, worth)? {
                 return Ok(false);
             }
-            if self.has_room(arrival.size_bytes) {
-                let &Arrival { bringer, priority, size_bytes, .. } = arrival;
+            if self.has_room(freight.size_bytes) {
                 if self.leaving.weighed.is_some() {
-                    self.leaving.shares.add(bringer, priority, size_bytes);
+                    self.leaving.shares.add(freight);
                 }
                 return Ok(true);
             }
@@ -161,8 +153,7 @@ impl Node {
             gone.extend(siblings.map(|it| (it, bringer(it.row))));
         }
         for (envelope, bringer) in gone {
-            let size_bytes = envelope.size_bytes as u64;
-            self.leaving.shares.remove(bringer, envelope.priority, size_bytes);
+            self.leaving.shares.remove(freight(&envelope, bringer));
             self.remove_envelope(&envelope)?;
             self.turnover.evicted += 1;
         }
@@ -241,8 +232,8 @@ impl Node {
         let bringers = self.store.bringers()?;
         for (worth, envelope) in weighed {
             let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
-            let excess = shares.add(bringer, envelope.priority, envelope.size_bytes as u64);
-            let worth = if excess.of_urgent { worth.demoted() } else { worth };
+            let excess = shares.add(freight(&envelope, bringer));
+            let worth = if excess.of_kind { worth.demoted() } else { worth };
             let is_surplus = excess.of_bringer;
             order.push(Place { worth, row: envelope.row, bringer, is_surplus });
         }
@@ -254,9 +245,11 @@ impl Node {
 
     /// A copy on board, as routing sees it.
     fn copy(&self, envelope: &Carried) -> Copy {
-        let size_bytes = match envelope.fragment {
-            Some((body, _)) => self.holdings.body_bytes(body),
-            None => envelope.size_bytes as u64,
+        let size_bytes = envelope.size_bytes as u64;
+        let size_bytes = match (envelope.fragment, envelope.postmark) {
+            (Some((body, _)), _) => self.holdings.body_bytes(body),
+            (None, Some(postmark)) => self.postmarks.letter_size_bytes(postmark, size_bytes),
+            (None, None) => size_bytes,
         };
         let mut copy = Copy {
             priority: envelope.priority,
@@ -283,5 +276,15 @@ impl Node {
             copy.taken = holding.traits.taken;
             copy.tag = holding.traits.tag;
         }
+    }
+}
+
+/// What takes the room of what is on board.
+fn freight(envelope: &Carried, bringer: Bringer) -> Freight {
+    Freight {
+        bringer,
+        priority: envelope.priority,
+        size_bytes: envelope.size_bytes as u64,
+        is_letter: envelope.fragment.is_none(),
     }
 }

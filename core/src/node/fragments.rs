@@ -7,7 +7,6 @@
 //! have it, and whoever has no room for it says so before it is sent.
 
 use super::acks::{TOMBSTONE_SLACK_MS, left_ms};
-use super::carrying::Arrival;
 use super::links::WISH_MS;
 use super::postmarks::Assay;
 use super::{Fault, Node};
@@ -20,7 +19,7 @@ use crate::envelope::{
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{Bringer, Copy, Router, Tag};
+use crate::routing::{Bringer, Copy, Freight, Router, Tag};
 use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
@@ -156,6 +155,9 @@ impl Node {
 
     /// Asks the neighbour for what it has announced, until a window is on its way.
     pub(super) fn fetch_more(&mut self, link: LinkId) -> Result<(), StoreError> {
+        if !self.carries_bulk(link) {
+            return Ok(());
+        }
         // It stands aside meanwhile, so that the rest of the node can be asked.
         let Some(mut session) = self.links.remove(&link) else { return Ok(()) };
         let result = self.fetch_window(link, &mut session);
@@ -264,7 +266,7 @@ impl Node {
         self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
         let (size_bytes, priority) = (traits.fragment_bytes.into(), traits.priority);
-        if !self.admits(&Arrival { size_bytes, priority, worth, bringer })? {
+        if !self.admits(Freight { bringer, priority, size_bytes, is_letter: false }, worth)? {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();
@@ -284,8 +286,13 @@ impl Node {
 
     /// A fragment has come, or will not come: whoever brought it may be asked for more.
     pub(super) fn stop_fetching(&mut self, piece: Piece, link: LinkId) {
-        if self.fetching.get(&piece) == Some(&link) {
+        if let Some(&asked) = self.fetching.get(&piece)
+            && (asked == link || self.are_twins(asked, link))
+        {
             self.fetching.remove(&piece);
+            if let Some(session) = self.links.get_mut(&asked) {
+                session.bodies.note_fetched(piece);
+            }
         }
         if let Some(session) = self.links.get_mut(&link) {
             session.bodies.note_fetched(piece);

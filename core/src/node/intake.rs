@@ -1,7 +1,6 @@
 //! Taking in: what becomes of an envelope that a neighbour brings, and what is carried for others.
 
 use super::acks::bars;
-use super::carrying::Arrival;
 use super::holdings::Traits;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
@@ -15,7 +14,7 @@ use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
 use crate::link::frame::Passage;
 use crate::link::{LinkId, Violation};
-use crate::routing::{Bringer, Copy, Tag};
+use crate::routing::{Bringer, Copy, Freight, Tag};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -79,7 +78,12 @@ impl Node {
             self.fetch_more(link)?;
             return accepted;
         }
-        self.wanted.remove(&id.head());
+        if let Some(asked) = self.wanted.remove(&id.head())
+            && self.are_twins(asked, link)
+            && let Some(session) = self.links.get_mut(&asked)
+        {
+            session.wished.remove(&id.head());
+        }
         if let Some(session) = self.links.get_mut(&link) {
             session.wished.remove(&id.head());
             session.note_passed(id.head());
@@ -340,7 +344,10 @@ impl Node {
             born,
             expires: born + i64::from(envelope.lifetime_s()) * 1000,
             taken: self.clock.steady(),
-            size_bytes: fragment.map_or(size_bytes, |it| u64::from(it.needed) * size_bytes),
+            size_bytes: fragment.map_or_else(
+                || self.postmarks.letter_size_bytes(postmark, size_bytes),
+                |it| u64::from(it.needed) * size_bytes,
+            ),
             is_fragment: fragment.is_some(),
         };
         if let Some(fragment) = fragment {
@@ -349,8 +356,9 @@ impl Node {
         let worth = self.outlook().worth(&copy);
         let neighbour = self.links.get(&link).and_then(|session| session.neighbour);
         let bringer = self.bringer(neighbour);
-        let arrival = Arrival { size_bytes, priority: copy.priority, worth, bringer };
-        if !self.make_room(&arrival)? {
+        let is_letter = !copy.is_fragment;
+        let freight = Freight { bringer, priority: copy.priority, size_bytes, is_letter };
+        if !self.make_room(freight, worth)? {
             return Ok(());
         }
         let is_news = fragment.is_none_or(|fragment| self.holdings.lacks(fragment.body));
@@ -400,6 +408,9 @@ impl Node {
             husk: origin.is_husk.then(|| husk(envelope.as_bytes())),
         };
         self.turnover.taken += u64::from(standing != Standing::Own);
+        if let (None, Some(row)) = (new.fragment, origin.postmark) {
+            self.postmarks.note_letter(row, new.bytes.len() as u64);
+        }
         if let Some(fragment) = new.fragment {
             let traits = Traits {
                 priority: new.priority,

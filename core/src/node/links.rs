@@ -84,6 +84,7 @@ impl Node {
                 if let Some(neighbour) = session.neighbour {
                     node.part(neighbour, session.moved_bytes)?;
                 }
+                node.fall_back(link, session)?;
             }
             node.fetch_again(now, Some(link))
         })
@@ -128,8 +129,13 @@ impl Node {
         }
         let now = self.clock.advance(now);
         let live = |session: &&mut Session| session.closed.is_none();
-        while let Some(next) =
-            self.links.get_mut(&link).filter(live).and_then(Session::next_transfer)
+        let carries_bulk = self.carries_bulk(link);
+        if carries_bulk {
+            self.gather(link);
+        }
+        while carries_bulk
+            && let Some(next) =
+                self.links.get_mut(&link).filter(live).and_then(|it| it.next_transfer(now.steady))
         {
             self.begin_transfer(now, link, next.row())?;
         }
@@ -146,7 +152,7 @@ impl Node {
         let Some(session) = self.links.get_mut(&link) else { return Ok(None) };
         push_proofs(session, &self.store)?;
         let next = session.poll_small();
-        if next.is_some() || !session.is_idle() {
+        if next.is_some() || !session.is_idle(now.steady) || !self.carries_bulk(link) {
             return Ok(next);
         }
         self.announce_news(now, link);
@@ -173,6 +179,9 @@ impl Node {
             None => None,
         };
         let is_moving = self.handover.as_ref().is_some_and(|it| it.has(row));
+        if envelope.as_ref().is_some_and(|it| self.has_handed(link, it.id.head())) {
+            return Ok(());
+        }
         let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
         let (Some(envelope), Some(bytes)) = (envelope, bytes) else {
             session.push_lack(row);
@@ -185,7 +194,7 @@ impl Node {
             // A copy that moves is not halved.
             generation: envelope.generation.saturating_add(u8::from(!is_moving)),
         };
-        session.begin_transfer(bytes, passage);
+        session.begin_transfer(now.steady, bytes, passage, envelope.fragment.is_some());
         Ok(())
     }
 
@@ -319,6 +328,10 @@ impl Node {
                 self.close(link, CloseReason::Bye);
                 Ok(())
             }
+            Frame::WifiDirect(note) => {
+                self.receive_note(link, note);
+                Ok(())
+            }
             Frame::Unknown { .. } => Ok(()),
         }
     }
@@ -406,6 +419,7 @@ impl Node {
         if let Some(key) = session.noise.neighbour() {
             session.neighbour = Some(NeighbourId::Key(key));
             self.meet(now, NeighbourId::Key(key))?;
+            self.join_twins(link, key);
             self.gossip(now, link, key);
         }
         self.events.push_back(Event::NeighbourUp { link });

@@ -42,7 +42,8 @@ impl Node {
         let head = letter.id.head();
         let (mut readers, mut others) = (Vec::new(), Vec::new());
         for (link, session) in &self.links {
-            if session.is_live() && !session.knows(head) && self.may_hand(letter, session) {
+            let is_news = session.is_live() && self.carries_news(*link) && !self.knows(*link, head);
+            if is_news && self.may_hand(letter, session) {
                 if is_direct(letter, session.contact) {
                     readers.push((*link, self.order(letter, session)));
                 } else {
@@ -68,7 +69,12 @@ impl Node {
     /// few more, as links break.
     pub(super) fn spread(&mut self, proof: &AckProof, from: Option<LinkId>) {
         let head = proof.claimed_id().head();
-        let live = self.links.iter().filter(|(link, it)| Some(**link) != from && it.is_live());
+        let is_way =
+            |link: LinkId| from.is_none_or(|from| link != from && !self.are_twins(link, from));
+        let live = self
+            .links
+            .iter()
+            .filter(|(link, it)| it.is_live() && is_way(**link) && self.carries_news(**link));
         let (mut ways, others): (Vec<_>, Vec<_>) =
             live.map(|(link, _)| *link).partition(|link| self.has_passed(*link, head));
         ways.extend(self.draw(others, TOLD_AT_ONCE));
@@ -77,10 +83,6 @@ impl Node {
                 session.push_held_ack(proof.ack().0);
             }
         }
-    }
-
-    fn has_passed(&self, link: LinkId, head: u64) -> bool {
-        self.links.get(&link).is_some_and(|session| session.has_passed(head))
     }
 
     /// At most so many of these, by lot.

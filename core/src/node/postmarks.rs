@@ -8,6 +8,7 @@ use crate::envelope::{
 };
 use crate::event::Event;
 use crate::link::Violation;
+use crate::routing::letter_size_bytes;
 use crate::store::{Durability, OwnPostmark, PostmarkRow, SteadyMs, Store, StoreError, Verdict};
 use crate::time::{DAY_MS, Timestamp};
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub(super) struct Postmarks {
     /// Items and bytes that are charged to postmarks, at most: counting them anew for each item would
     /// cost more than keeping it.
     charged: BTreeMap<PostmarkRow, (u64, u64)>,
+    /// Bytes of letters that have come under each, as far as this is remembered.
+    letters: BTreeMap<PostmarkRow, u64>,
     /// When the verdicts are swept next.
     sweep_at: u64,
     /// Whether a bulletin waits for one.
@@ -89,12 +92,26 @@ impl Postmarks {
             bench,
             verdicts: store.verdict_count()?,
             charged: BTreeMap::new(),
+            letters: BTreeMap::new(),
             sweep_at: MAX_VERDICTS,
             needs_unused: false,
             lacks_room: false,
             ahead: true,
             empty_at: None,
         })
+    }
+
+    /// A letter has come under this postmark.
+    pub(super) fn note_letter(&mut self, row: PostmarkRow, size_bytes: u64) {
+        if self.letters.len() >= MAX_CHARGED {
+            self.letters.clear();
+        }
+        *self.letters.entry(row).or_default() += size_bytes;
+    }
+
+    /// What a letter counts as beside the others of its postmark.
+    pub(super) fn letter_size_bytes(&self, row: PostmarkRow, size_bytes: u64) -> u64 {
+        letter_size_bytes(size_bytes, self.letters.get(&row).copied().unwrap_or_default())
     }
 
     /// How many own postmarks are minted and not used up, of `day` and of the next.

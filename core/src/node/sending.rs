@@ -214,6 +214,7 @@ impl Node {
                 && let Some(session) = self.links.get_mut(&link)
             {
                 session.note_passed(*head);
+                session.note_letter_taken(handed.size_bytes);
             }
             self.judge_silence(link, *head)?;
             if self.pass_custody(&handed)? {

@@ -1,12 +1,15 @@
 //! What a node shows of itself.
 
 use super::Node;
+use super::acks::TOMBSTONE_SLACK_MS;
 use crate::chat::{ContactId, Message, MessageId};
 use crate::envelope::{Envelope, EnvelopeId, Kind, Priority};
-use crate::link::{CostClass, LinkId, Role, Traffic};
+use crate::link::{CostClass, LinkId, Role, Traffic, public_key};
 use crate::store::{Standing, StoreError};
+use crate::sync::end_of;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Use of a node's store and links, in envelopes and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -144,6 +147,29 @@ impl Node {
             })
         };
         self.links.iter().filter_map(neighbour).collect()
+    }
+
+    /// The link keys of the day at the ends of a link, this node's and the neighbour's, once the
+    /// handshake has proven the neighbour's. Only who has met a node today knows its key: transports
+    /// tell by it which of their links lead to the same node.
+    pub fn link_keys(&self, link: LinkId) -> Option<([u8; 32], [u8; 32])> {
+        let neighbour = self.links.get(&link)?.noise.neighbour()?;
+        Some((public_key(&self.epoch.link_secret), neighbour))
+    }
+
+    /// A digest of all that is reconciled with neighbours. Two nodes with the same have nothing for
+    /// each other.
+    ///
+    /// # Errors
+    /// A [`StoreError`] is final.
+    pub fn contents(&mut self) -> Result<[u8; 32], StoreError> {
+        let mut items = self.store.letter_ids()?;
+        items.extend(self.holdings.items().keys());
+        let remembered = self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)?;
+        let acknowledged = remembered.into_iter().filter(|(_, is_acknowledged)| *is_acknowledged);
+        items.extend(acknowledged.map(|(id, _)| end_of(id)));
+        items.sort_unstable();
+        Ok(Sha256::digest(items.concat()).into())
     }
 
     /// The oldest `limit` envelopes on board, as a carrier sees them.

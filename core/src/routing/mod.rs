@@ -15,8 +15,8 @@ pub(crate) use mailboxes::{Gossip, MAX_OWN_TAGS, MAX_TAGS, Mailboxes, Tag, Told}
 pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
 pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
 pub(crate) use reputation::{Reputation, Verdict};
-pub(crate) use shares::{Bringer, Shares, Use};
-pub(crate) use utility::{AckAges, Ages, Copy, Outlook, Peer, Worth};
+pub(crate) use shares::{Bringer, Freight, Shares, Use};
+pub(crate) use utility::{AckAges, Ages, Copy, Outlook, Peer, Worth, letter_size_bytes};
 
 use crate::chat::ContactId;
 use crate::envelope::Priority;
@@ -88,6 +88,9 @@ impl FromStr for Router {
     }
 }
 
+/// Letters up to this length are equally short.
+const SHORT_BYTES: u64 = 512;
+
 /// The place of an envelope in one link's queue: the least goes first.
 ///
 /// Whether an envelope is one's own is left out on purpose: a stranger must not learn it from the
@@ -99,6 +102,7 @@ pub(crate) struct TransferOrder {
     /// Letters are small, and many: fragments wait for them.
     turn: Turn,
     row: EnvelopeRow,
+    size_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +110,9 @@ enum Turn {
     Letter {
         /// As the router has it; of those that have nothing to say, zero.
         rank: Reverse<u32>,
-        generation: u8,
+        /// The generation, and one more each time that it is twice as long: what is short, of who writes
+        /// little, goes first.
+        halved: u32,
         born: Reverse<SteadyMs>,
     },
     /// What a reader pulls first, then as they were asked for.
@@ -114,14 +120,22 @@ enum Turn {
 }
 
 impl TransferOrder {
-    /// `neighbour` is the contact that the link is proven to lead to.
-    pub(crate) fn new(envelope: &Carried, neighbour: Option<ContactId>, rank: u32) -> Self {
-        let (generation, born) = (envelope.generation, Reverse(envelope.born));
+    /// `neighbour` is the contact that the link is proven to lead to; `copy` is the letter as routing
+    /// sees it, and `rank` what the router makes of it.
+    pub(crate) fn new(
+        letter: &Carried,
+        neighbour: Option<ContactId>,
+        copy: &Copy,
+        rank: u32,
+    ) -> Self {
+        let doublings = (copy.size_bytes / SHORT_BYTES).checked_ilog2().map_or(0, |it| it + 1);
+        let halved = u32::from(copy.generation) + doublings;
         Self {
-            is_for_others: !is_direct(envelope, neighbour) && !is_sos(envelope),
-            priority: Reverse(envelope.priority as u8 + u8::from(is_sos(envelope))),
-            turn: Turn::Letter { rank: Reverse(rank), generation, born },
-            row: envelope.row,
+            is_for_others: !is_direct(letter, neighbour) && !is_sos(letter),
+            priority: Reverse(letter.priority as u8 + u8::from(is_sos(letter))),
+            turn: Turn::Letter { rank: Reverse(rank), halved, born: Reverse(letter.born) },
+            row: letter.row,
+            size_bytes: letter.size_bytes as u64,
         }
     }
 
@@ -132,7 +146,23 @@ impl TransferOrder {
             priority: Reverse(fragment.priority as u8),
             turn: Turn::Fragment { is_for_others: !is_pull, number: turn },
             row: fragment.row,
+            size_bytes: fragment.size_bytes as u64,
         }
+    }
+
+    /// Whether nothing but their kind says which of the two goes first.
+    pub(crate) fn is_rival_of(&self, other: &Self) -> bool {
+        (self.is_for_others, self.priority) == (other.is_for_others, other.priority)
+    }
+
+    /// Whether it is a fragment, not a letter.
+    pub(crate) fn is_fragment(&self) -> bool {
+        matches!(self.turn, Turn::Fragment { .. })
+    }
+
+    /// Whether it is neither for this neighbour nor a call for help.
+    pub(crate) fn is_for_others(&self) -> bool {
+        self.is_for_others
     }
 
     /// Whether it can wait for what is on the way here to its reader.
@@ -142,6 +172,28 @@ impl TransferOrder {
 
     pub(crate) fn row(&self) -> EnvelopeRow {
         self.row
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+}
+
+#[cfg(test)]
+impl TransferOrder {
+    pub(crate) fn letter_for_others(row: i64) -> Self {
+        let turn = Turn::Letter { rank: Reverse(0), halved: 0, born: Reverse(0) };
+        let priority = Reverse(Priority::Normal as u8);
+        Self { is_for_others: true, priority, turn, row: EnvelopeRow(row), size_bytes: 1 }
+    }
+
+    pub(crate) fn letter_for_reader(row: i64) -> Self {
+        Self { is_for_others: false, ..Self::letter_for_others(row) }
+    }
+
+    pub(crate) fn fragment_for_others(row: i64, number: u64) -> Self {
+        let turn = Turn::Fragment { is_for_others: true, number };
+        Self { turn, ..Self::letter_for_others(row) }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! While there is room nobody is turned away. Where there is none, what exceeds a share makes room
 //! first: whatever one neighbour pours in, at whatever priority, pushes out no more of what others have
-//! brought. And of urgent mail, whoever brings it, only so much is urgent.
+//! brought. Of urgent mail, whoever brings it, only so much is urgent; and letters, which are many and go
+//! first everywhere, leave room for what is large.
 
 use super::NeighbourId;
 use crate::envelope::Priority;
@@ -14,6 +15,9 @@ const NEIGHBOUR_SHARE: u64 = 4;
 const NEWCOMERS_SHARE: u64 = 2;
 /// Of what its senders call urgent, more than this part counts as low.
 const URGENT_SHARE: u64 = 2;
+
+/// Of letters, fragments left out, more than this part counts as low.
+const LETTERS_SHARE: u64 = 2;
 
 /// Who brought an envelope, as far as shares go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +38,16 @@ impl Bringer {
             _ => Self::NEWCOMERS,
         }
     }
+}
+
+/// What wants room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freight {
+    pub(crate) bringer: Bringer,
+    pub(crate) priority: Priority,
+    pub(crate) size_bytes: u64,
+    /// Whether it is no fragment.
+    pub(crate) is_letter: bool,
 }
 
 /// Bytes and envelopes.
@@ -64,8 +78,8 @@ impl Use {
 pub(crate) struct Excess {
     /// Of its bringer's.
     pub(crate) of_bringer: bool,
-    /// Of what may be urgent.
-    pub(crate) of_urgent: bool,
+    /// Of what may be urgent, or of letters' part: it counts as low.
+    pub(crate) of_kind: bool,
 }
 
 /// Who has how much on board, as of the last weighing and what has come and gone since.
@@ -74,6 +88,7 @@ pub(crate) struct Shares {
     room: Use,
     by_bringer: BTreeMap<Bringer, Use>,
     urgent: Use,
+    letters: Use,
 }
 
 impl Shares {
@@ -82,35 +97,39 @@ impl Shares {
     }
 
     /// Counts one more.
-    pub(crate) fn add(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) -> Excess {
-        self.by_bringer.entry(bringer).or_default().add(size_bytes);
+    pub(crate) fn add(&mut self, freight: Freight) -> Excess {
+        let Freight { bringer, priority, size_bytes, is_letter } = freight;
+        let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
+        let theirs = self.by_bringer.entry(bringer).or_default();
+        theirs.add(size_bytes);
+        let of_bringer = theirs.exceeds(self.room, share);
+        let mut of_kind = false;
         if priority == Priority::Urgent {
             self.urgent.add(size_bytes);
+            of_kind |= self.urgent.exceeds(self.room, URGENT_SHARE);
         }
-        let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
-        let theirs = self.by_bringer.get(&bringer).copied().unwrap_or_default();
-        Excess {
-            of_bringer: theirs.exceeds(self.room, share),
-            of_urgent: priority == Priority::Urgent && self.urgent.exceeds(self.room, URGENT_SHARE),
+        if is_letter {
+            self.letters.add(size_bytes);
+            of_kind |= self.letters.bytes > self.room.bytes / LETTERS_SHARE;
         }
+        Excess { of_bringer, of_kind }
     }
 
-    pub(crate) fn remove(&mut self, bringer: Bringer, priority: Priority, size_bytes: u64) {
+    pub(crate) fn remove(&mut self, freight: Freight) {
+        let Freight { bringer, priority, size_bytes, is_letter } = freight;
         self.by_bringer.entry(bringer).or_default().remove(size_bytes);
         if priority == Priority::Urgent {
             self.urgent.remove(size_bytes);
         }
+        if is_letter {
+            self.letters.remove(size_bytes);
+        }
     }
 
     /// What one more would go beyond.
-    pub(crate) fn excess_of(
-        &mut self,
-        bringer: Bringer,
-        priority: Priority,
-        size_bytes: u64,
-    ) -> Excess {
-        let excess = self.add(bringer, priority, size_bytes);
-        self.remove(bringer, priority, size_bytes);
+    pub(crate) fn excess_of(&mut self, freight: Freight) -> Excess {
+        let excess = self.add(freight);
+        self.remove(freight);
         excess
     }
 }
@@ -132,25 +151,39 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_of_bytes_and_of_places_and_of_urgency() {
-        let room = Use { bytes: 1000, envelopes: 8 };
-        let mut shares = Shares::new(room);
-        let none = Excess { of_bringer: false, of_urgent: false };
+    fn shares_are_of_bytes_of_places_of_urgency_and_of_letters() {
+        let mut shares = Shares::new(Use { bytes: 1000, envelopes: 8 });
+        let fragment = |bringer, priority, size_bytes| {
+            let bringer = Bringer(bringer);
+            Freight { bringer, priority, size_bytes, is_letter: false }
+        };
+        let normal = |bringer, size_bytes| fragment(bringer, Priority::Normal, size_bytes);
+        let urgent = |bringer, size_bytes| fragment(bringer, Priority::Urgent, size_bytes);
+        let none = Excess { of_bringer: false, of_kind: false };
         let of_bringer = Excess { of_bringer: true, ..none };
-        assert_eq!(shares.add(Bringer(1), Priority::Normal, 250), none);
-        assert_eq!(shares.excess_of(Bringer(1), Priority::Normal, 1), of_bringer);
-        assert_eq!(shares.excess_of(Bringer(2), Priority::Normal, 1), none);
+        let of_kind = Excess { of_kind: true, ..none };
+        assert_eq!(shares.add(normal(1, 250)), none);
+        assert_eq!(shares.excess_of(normal(1, 1)), of_bringer);
+        assert_eq!(shares.excess_of(normal(2, 1)), none);
         // Two places of eight.
-        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
-        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), none);
-        assert_eq!(shares.add(Bringer(2), Priority::Normal, 1), of_bringer);
+        assert_eq!(shares.add(normal(2, 1)), none);
+        assert_eq!(shares.add(normal(2, 1)), none);
+        assert_eq!(shares.add(normal(2, 1)), of_bringer);
         for bringer in 10..12 {
-            assert_eq!(shares.add(Bringer(bringer), Priority::Urgent, 240), none);
+            assert_eq!(shares.add(urgent(bringer, 240)), none);
         }
-        let of_urgent = Excess { of_urgent: true, ..none };
-        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), of_urgent);
-        assert_eq!(shares.excess_of(Bringer(12), Priority::Normal, 100), none);
-        shares.remove(Bringer(10), Priority::Urgent, 240);
-        assert_eq!(shares.excess_of(Bringer(12), Priority::Urgent, 100), none);
+        assert_eq!(shares.excess_of(urgent(12, 100)), of_kind);
+        assert_eq!(shares.excess_of(normal(12, 100)), none);
+        shares.remove(urgent(10, 240));
+        assert_eq!(shares.excess_of(urgent(12, 100)), none);
+
+        let letter =
+            |bringer, size_bytes| Freight { is_letter: true, ..normal(bringer, size_bytes) };
+        for bringer in 20..25 {
+            assert_eq!(shares.add(letter(bringer, 100)), none);
+        }
+        assert_eq!(shares.excess_of(letter(26, 1)), of_kind);
+        shares.remove(letter(20, 100));
+        assert_eq!(shares.excess_of(letter(26, 1)), none);
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Copy {
     pub(crate) expires: SteadyMs,
     /// When this node got it: now, of what it is about to get.
     pub(crate) taken: SteadyMs,
-    /// Of the envelope; of a fragment, of its whole body.
+    /// Of a fragment, of its whole body; of a letter, as [`letter_size_bytes`] has it.
     pub(crate) size_bytes: u64,
     /// Whether it is a fragment.
     pub(crate) is_fragment: bool,
@@ -183,6 +183,15 @@ impl Outlook<'_> {
         let sum_ms = acks.sum_ms + PRIOR_ACKS * quarter_ms;
         (sum_ms / (acks.count + PRIOR_ACKS)).clamp(1.0, quarter_ms)
     }
+}
+
+/// A letter counts as long as this part of all letters that have come under its postmark, if it is
+/// shorter: who writes much spreads each less.
+const POSTMARK_PART: u64 = 4;
+
+/// What a letter counts as, of all that came under its postmark.
+pub(crate) fn letter_size_bytes(size_bytes: u64, postmark_bytes: u64) -> u64 {
+    size_bytes.max(postmark_bytes / POSTMARK_PART)
 }
 
 /// How often a copy may be halved more than a large one, for the same bytes in all.

@@ -5,7 +5,6 @@ use crate::chat::MessageId;
 use crate::envelope::{BodyMark, BodySecret, Layout, Manifest, Priority, Release};
 use rand_core::CryptoRng;
 use rusqlite::{OptionalExtension, Row, params};
-use std::ops::Range;
 
 /// The machinery behind a message's attachment.
 #[derive(Debug)]
@@ -199,20 +198,6 @@ impl Store {
         let sql = "INSERT INTO attachment_blocks VALUES (?1, ?2, ?3)";
         self.connection.prepare_cached(sql)?.execute((message.0, block, bytes))?;
         Ok(())
-    }
-
-    /// Some of a block, less where it ends.
-    pub(crate) fn block_range(
-        &self,
-        message: MessageId,
-        block: u32,
-        range: Range<usize>,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT substr(bytes, ?3, ?4) FROM attachment_blocks
-             WHERE message = ?1 AND block = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let place = (message.0, block, range.start as i64 + 1, range.len() as i64);
-        Ok(statement.query_row(place, |row| row.get(0)).optional()?)
     }
 
     /// A block is whole: its symbols go. Says how many blocks are left.

@@ -52,7 +52,7 @@ impl Unit {
         match self {
             Self::Ratio => format!("{value:.2}"),
             Self::Bytes => format!("{value:.0} B"),
-            Self::RoundTrips => format!("{value:.0} RTT"),
+            Self::RoundTrips => format!("{value:.1} RTT"),
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Seconds => format!("{value:.2} s"),
             Self::Mebibytes => format!("{value:.1} MiB"),

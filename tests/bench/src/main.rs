@@ -8,6 +8,7 @@
 
 mod bare;
 mod bare_quic;
+mod ble;
 mod embedding;
 mod figure;
 mod flood;
@@ -77,6 +78,8 @@ fn measure(quick: bool) -> Vec<Figure> {
     figures.extend(quic::figures(&scale.quic));
     progress.set_message("reconciling");
     figures.extend(sync::figures(&scale.sync));
+    progress.set_message("meeting over Bluetooth LE");
+    figures.extend(ble::figures(scale.ble_envelopes));
     progress.set_message("starting, and working for a moment");
     figures.extend(embedding::figures(&scale.embedding));
     figures
@@ -91,6 +94,8 @@ struct Scale {
     portions: usize,
     quic: quic::Scale,
     sync: sync::Scale,
+    /// Envelopes that go over Bluetooth LE.
+    ble_envelopes: usize,
     embedding: embedding::Scale,
 }
 
@@ -107,6 +112,7 @@ impl Scale {
             links: 21,
             cpu_links: 9,
         },
+        ble_envelopes: 300,
         embedding: embedding::Scale { stored: 10_000, starts: 11, waiting: 1_000, ticks: 5 },
     };
     const QUICK: Self = Self {
@@ -116,6 +122,7 @@ impl Scale {
         portions: 3,
         quic: quic::Scale { transfers: 2, shortened: 20, messages: 10 },
         sync: sync::Scale { held: &[1_000, 3_000], bytes_at: 3_000, links: 3, cpu_links: 3 },
+        ble_envelopes: 50,
         embedding: embedding::Scale { stored: 500, starts: 3, waiting: 100, ticks: 1 },
     };
 }

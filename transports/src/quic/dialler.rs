@@ -1,7 +1,7 @@
 //! Keeps wanted neighbours connected.
 
 use super::{address::is_local, endpoint::QuicEndpoint, link::QuicLink};
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::{
@@ -29,6 +29,8 @@ pub(crate) enum Wanted {
     Address(SocketAddr),
     /// The neighbour with this name on the local network.
     Lan(String),
+    /// The owner of the Wi-Fi Direct group that this node has joined.
+    GroupOwner,
 }
 
 /// The neighbours to keep connected, one task each. Clones are the same dialler; dropping the last
@@ -141,7 +143,7 @@ async fn keep_connected(
                 }
                 // New addresses deserve a prompt attempt, but whoever announces them by the
                 // hundred does not get as many.
-                sleep(Backoff::<ChaCha20Rng>::FIRST).await;
+                sleep(backoff::FIRST).await;
                 backoff.reset();
             }
         }

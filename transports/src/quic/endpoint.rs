@@ -2,6 +2,7 @@
 
 use super::{
     admission::{Admission, Permit, Verdict},
+    group::{Group, Groups},
     link::QuicLink,
     tls,
 };
@@ -31,6 +32,7 @@ pub(crate) struct QuicEndpoint {
     client: ClientConfig,
     transport: Arc<TransportConfig>,
     admission: Admission,
+    groups: Groups,
 }
 
 impl QuicEndpoint {
@@ -48,7 +50,8 @@ impl QuicEndpoint {
             Arc::new(TokioRuntime),
         )?;
         let client = tls::client_config(Arc::clone(&transport))?;
-        Ok(Self { endpoint, client, transport, admission: Admission::default() })
+        let (admission, groups) = (Admission::default(), Groups::default());
+        Ok(Self { endpoint, client, transport, admission, groups })
     }
 
     /// The address this endpoint is bound to.
@@ -64,7 +67,8 @@ impl QuicEndpoint {
             .endpoint
             .connect_with(self.client.clone(), addr, &name)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        timeout(HANDSHAKE_TIMEOUT, async { QuicLink::dialled(connecting.await?).await }).await?
+        let dialled = async { QuicLink::dialled(connecting.await?, &self.groups).await };
+        timeout(HANDSHAKE_TIMEOUT, dialled).await?
     }
 
     /// Hands on the links that neighbours dial, until the endpoint is closed or nobody takes them.
@@ -74,7 +78,8 @@ impl QuicEndpoint {
             let validated = incoming.remote_address_validated();
             match self.admission.judge(Instant::now(), ip, validated) {
                 Verdict::Accept(permit) => {
-                    tokio::spawn(greet(incoming, permit, links.clone()));
+                    let groups = self.groups.clone();
+                    tokio::spawn(greet(incoming, permit, groups, links.clone()));
                 }
                 // Only a validated address cannot be asked again, and that is not asked.
                 Verdict::Validate => drop(incoming.retry()),
@@ -95,6 +100,16 @@ impl QuicEndpoint {
         Ok(())
     }
 
+    /// Links in this Wi-Fi Direct group count as such from now on.
+    pub(crate) fn enter(&self, group: Group) {
+        self.groups.enter(group);
+    }
+
+    /// Closes the links in the group: it is gone.
+    pub(crate) fn leave(&self) {
+        self.groups.leave();
+    }
+
     /// Closes all links and stops accepting.
     pub(crate) async fn close(&self) {
         self.endpoint.close(VarInt::from_u32(0), b"");
@@ -102,8 +117,8 @@ impl QuicEndpoint {
     }
 }
 
-async fn greet(incoming: Incoming, permit: Permit, links: mpsc::Sender<QuicLink>) {
-    let handshake = async { QuicLink::accepted(incoming.accept()?.await?, permit).await };
+async fn greet(incoming: Incoming, permit: Permit, groups: Groups, links: mpsc::Sender<QuicLink>) {
+    let handshake = async { QuicLink::accepted(incoming.accept()?.await?, permit, &groups).await };
     match timeout(HANDSHAKE_TIMEOUT, handshake).await.map_err(io::Error::from).flatten() {
         Ok(link) => {
             if links.send(link).await.is_err() {

@@ -1,8 +1,8 @@
 //! One QUIC connection as a [`Link`].
 
-use super::{address, admission::Permit};
+use super::{admission::Permit, group::Groups};
 use crate::link::{Link, LinkReceiver, LinkSender};
-use footpost_core::{LinkInfo, Role};
+use footpost_core::{CostClass, LinkInfo, Role};
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
@@ -21,6 +21,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct QuicLink {
     role: Role,
+    cost: CostClass,
     open: Arc<Open>,
     send: SendStream,
     receive: RecvStream,
@@ -28,19 +29,28 @@ pub(crate) struct QuicLink {
 
 impl QuicLink {
     /// A link this side dialled. The neighbour learns of it with the first frame.
-    pub(super) async fn dialled(connection: Connection) -> io::Result<Self> {
-        let streams = connection.open_bi().await?;
-        Ok(Self::new(Role::Initiator, Open { connection, _permit: None }, streams))
+    pub(super) async fn dialled(connection: Connection, groups: &Groups) -> io::Result<Self> {
+        let (streams, cost) = (connection.open_bi().await?, groups.cost(&connection));
+        Ok(Self::new(Role::Initiator, cost, Open { connection, _permit: None }, streams))
     }
 
     /// A link the neighbour dialled, once its first bytes are here.
-    pub(super) async fn accepted(connection: Connection, permit: Permit) -> io::Result<Self> {
-        let streams = connection.accept_bi().await?;
-        Ok(Self::new(Role::Responder, Open { connection, _permit: Some(permit) }, streams))
+    pub(super) async fn accepted(
+        connection: Connection,
+        permit: Permit,
+        groups: &Groups,
+    ) -> io::Result<Self> {
+        let (streams, cost) = (connection.accept_bi().await?, groups.cost(&connection));
+        Ok(Self::new(Role::Responder, cost, Open { connection, _permit: Some(permit) }, streams))
     }
 
-    fn new(role: Role, open: Open, (send, receive): (SendStream, RecvStream)) -> Self {
-        Self { role, open: Arc::new(open), send, receive }
+    fn new(
+        role: Role,
+        cost: CostClass,
+        open: Open,
+        (send, receive): (SendStream, RecvStream),
+    ) -> Self {
+        Self { role, cost, open: Arc::new(open), send, receive }
     }
 
     /// Resolves when the link is down, without keeping it up.
@@ -57,8 +67,7 @@ impl Link for QuicLink {
     type Receiver = QuicReceiver;
 
     fn info(&self) -> LinkInfo {
-        let cost = address::cost(self.open.connection.remote_address().ip());
-        LinkInfo { role: self.role, cost, max_frame_bytes: MAX_FRAME_BYTES }
+        LinkInfo { role: self.role, cost: self.cost, max_frame_bytes: MAX_FRAME_BYTES }
     }
 
     fn split(self) -> (QuicSender, QuicReceiver) {

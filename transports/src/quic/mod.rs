@@ -9,6 +9,7 @@ mod address;
 mod admission;
 mod dialler;
 mod endpoint;
+mod group;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -17,4 +18,5 @@ mod tls;
 pub(crate) use address::is_local;
 pub(crate) use dialler::{Dialler, Wanted};
 pub(crate) use endpoint::QuicEndpoint;
+pub(crate) use group::Group;
 pub(crate) use link::QuicLink;

@@ -14,6 +14,15 @@ from . import _generated
 from ._generated import (
     AttachmentError,
     BackupError,
+    Ble,
+    BleCommand,
+    BleConnection,
+    BleDuty,
+    BleFact,
+    BlePlatform,
+    BleService,
+    BleSide,
+    BleStats,
     Bulletin,
     BulletinDraft,
     BulletinError,
@@ -54,12 +63,22 @@ from ._generated import (
     Tick,
     Transfer,
     Vault,
+    ble_service,
     read_card,
 )
 
 __all__ = [
     "AttachmentError",
     "BackupError",
+    "Ble",
+    "BleCommand",
+    "BleConnection",
+    "BleDuty",
+    "BleFact",
+    "BlePlatform",
+    "BleService",
+    "BleSide",
+    "BleStats",
     "Bulletin",
     "BulletinDraft",
     "BulletinError",
@@ -101,6 +120,7 @@ __all__ = [
     "Tick",
     "Transfer",
     "Vault",
+    "ble_service",
     "read_card",
 ]
 

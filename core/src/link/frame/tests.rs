@@ -1,4 +1,5 @@
 use super::*;
+use crate::link::{Credentials, Side};
 use crate::routing::{MAX_MEETINGS, Vector};
 use data_encoding::HEXLOWER;
 use proptest::collection::vec;
@@ -111,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn extensions_are_passed_over_whole(kind in FIRST_EXTENSION.., body in vec(any::<u8>(), 0..99)) {
+    fn extensions_are_passed_over_whole(kind in kind::WIFI_DIRECT + 1.., body in vec(any::<u8>(), 0..99)) {
         let frame = Frame::Unknown { kind, body: &body };
         let bytes = encoded(&frame);
         prop_assert_eq!(Frame::decode(&bytes), Ok(frame));
@@ -282,9 +283,31 @@ fn described<'a>(frame: &Value, bytes: &'a [u8]) -> Frame<'a> {
             as_of_s: number("as_of_s") as u32,
             meetings: values(),
         })),
+        "wifi_direct" => Frame::WifiDirect(note(frame)),
         "bye" => Frame::Bye { reason: number("reason") as u8 },
         "unknown" => Frame::Unknown { kind: number("kind_byte") as u8, body: bytes },
         other => panic!("no such kind: {other}"),
+    }
+}
+
+fn note(note: &Value) -> WifiDirectNote {
+    let number = |field: &str| note["side"][field].as_u64().unwrap();
+    let side = || Side {
+        battery: number("battery") as u8,
+        neighbours: number("neighbours") as u8,
+        channel_mhz: number("channel_mhz") as u16,
+    };
+    let text = |field: &str| note[field].as_str().unwrap();
+    let credentials = || Credentials::pinned(text("name"), text("passphrase"));
+    match text("note") {
+        "offer" => WifiDirectNote::Offer { side: side(), credentials: credentials() },
+        "accept" => WifiDirectNote::Accept { name: text("name").to_owned(), side: side() },
+        "ready" => WifiDirectNote::Ready {
+            credentials: credentials(),
+            listens_on: text("listens_on").parse().unwrap(),
+        },
+        "decline" => WifiDirectNote::Decline { name: text("name").to_owned() },
+        other => panic!("no such note: {other}"),
     }
 }
 

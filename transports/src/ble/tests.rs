@@ -1,0 +1,5 @@
+//! Controllers that meet in the air.
+
+mod air;
+mod meeting;
+mod rules;
