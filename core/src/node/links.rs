@@ -14,6 +14,7 @@ use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::collections::BTreeSet;
 use subtle::ConstantTimeEq;
 
 /// Long enough for a handshake over the slowest radio, and for a reconciliation after it.
@@ -464,6 +465,27 @@ impl Node {
                 self.recognise(&key, contact)?;
             }
             self.events.push_back(Event::NeighbourProven { link, contact });
+            self.reorder(link)?;
+        }
+        Ok(())
+    }
+
+    /// What waits was put in order before it was known who is there: mail for them goes first.
+    fn reorder(&mut self, link: LinkId) -> Result<(), StoreError> {
+        let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
+        let (transfers, pieces) = session.take_transfers();
+        let mut orders = BTreeSet::new();
+        for order in transfers {
+            let Some(session) = self.links.get(&link).filter(|_| !order.is_fragment()) else {
+                orders.insert(order);
+                continue;
+            };
+            if let Some(letter) = self.store.envelope_at(order.row())? {
+                orders.insert(self.order(&letter, session));
+            }
+        }
+        if let Some(session) = self.links.get_mut(&link) {
+            session.take_on(orders, pieces);
         }
         Ok(())
     }
