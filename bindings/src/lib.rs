@@ -8,7 +8,7 @@
 //! - `events`: what happens, to be pulled.
 //! - `contacts`, `messages`, `files`, `bulletins`, `identity`: what people do.
 //! - `power`, `stats`: what a phone's shell does, and shows.
-//! - `ble`: Bluetooth LE, decided here and executed by the shell; `links`: other radios that it owns.
+//! - `ble`, `wifi_direct`: radios, decided here and executed by the shell; `links`: others that it owns.
 //! - `errors`: one enum an operation; [`NodeError`] is in each of them.
 //! - `call`: how a call from any thread, in any language, comes to the engine's own.
 
@@ -29,6 +29,7 @@ mod node;
 mod power;
 mod stats;
 mod vault;
+mod wifi_direct;
 
 pub use ble::{
     Ble, BleCommand, BleConnection, BleDuty, BleFact, BlePlatform, BleService, BleSide, BleStats,
@@ -49,3 +50,6 @@ pub use node::{DialError, Footpost};
 pub use power::{Conditions, PowerMode, Tick};
 pub use stats::{Neighbour, Stats};
 pub use vault::{Keystore, KeystoreError, Vault};
+pub use wifi_direct::{
+    WifiDirect, WifiDirectCommand, WifiDirectError, WifiDirectFact, WifiStation,
+};

@@ -32,6 +32,9 @@ pub enum NodeError {
     /// A defect of Footpost's. The node has stopped; what was accepted is safe.
     #[error("the node stopped by a defect of its own: report it, and open the node again")]
     Defect,
+    /// The system gives no random numbers, without which there are no secrets.
+    #[error("the system gives no random numbers: try again once it has started")]
+    NoRandomness,
     /// A keystore called Footpost from within a call of Footpost's: it would wait for itself.
     #[error("a keystore cannot call Footpost: it would wait for itself")]
     InCallback,

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use std::{future::pending, time::Duration};
 use tokio::{
     sync::{
+        Mutex,
         broadcast::{self, error::RecvError},
         mpsc, watch,
     },
@@ -29,14 +30,15 @@ const WAITING: usize = 16;
 /// The shell's end: whoever owns the radio executes the commands, and reports what happens.
 #[derive(Debug)]
 pub struct WifiDirect {
-    commands: mpsc::Receiver<Command>,
+    commands: Mutex<mpsc::Receiver<Command>>,
     facts: mpsc::Sender<Fact>,
 }
 
 impl WifiDirect {
-    /// What the radio is to do next; none once the node has stopped. Cancel safe.
-    pub async fn next_command(&mut self) -> Option<Command> {
-        self.commands.recv().await
+    /// What the radio is to do next; none once the node has stopped. To be asked by one loop only.
+    /// Cancel safe.
+    pub async fn next_command(&self) -> Option<Command> {
+        self.commands.lock().await.recv().await
     }
 
     /// Reports what has happened, [`Fact::RadioOn`] first; false once the node has stopped.
@@ -64,7 +66,7 @@ pub(crate) fn start(around: Surroundings, rng: ChaCha20Rng) -> WifiDirect {
     let controller = Controller::new(port, rng);
     let runner = Runner { controller, around, commands, begun: Instant::now() };
     tokio::spawn(runner.run(facts));
-    WifiDirect { commands: waiting, facts: told }
+    WifiDirect { commands: Mutex::new(waiting), facts: told }
 }
 
 struct Runner {

@@ -72,14 +72,14 @@ type Reading = fn(&Message) -> Option<Signal>;
 /// Executes what `wifi` commands, by the `wpa_supplicant` on `bus`, which is the system's unless an
 /// address is given. Ends with the node; where there is no radio, or none any more, it looks again
 /// from time to time.
-pub async fn run_on_wpa(mut wifi: WifiDirect, bus: Option<String>) {
+pub async fn run_on_wpa(wifi: WifiDirect, bus: Option<String>) {
     let mut is_known = false;
     loop {
         match Wpa::connect(bus.as_deref()).await {
             Ok(mut wpa) => {
                 is_known = false;
                 info!("Wi-Fi Direct is ready");
-                if wpa.serve(&mut wifi).await {
+                if wpa.serve(&wifi).await {
                     return;
                 }
             }
@@ -90,14 +90,14 @@ pub async fn run_on_wpa(mut wifi: WifiDirect, bus: Option<String>) {
             }
             Err(_) => {}
         }
-        if !wifi.report(Fact::RadioOff).await || !wait(&mut wifi).await {
+        if !wifi.report(Fact::RadioOff).await || !wait(&wifi).await {
             return;
         }
     }
 }
 
 /// Lets a while pass without a radio; false once the node has stopped.
-async fn wait(wifi: &mut WifiDirect) -> bool {
+async fn wait(wifi: &WifiDirect) -> bool {
     let refuse = async {
         while wifi.next_command().await.is_some() {
             wifi.report(Fact::GroupDown).await;
@@ -203,7 +203,7 @@ impl Wpa {
     }
 
     /// True once the node has stopped, false once the radio is gone.
-    async fn serve(&mut self, wifi: &mut WifiDirect) -> bool {
+    async fn serve(&mut self, wifi: &WifiDirect) -> bool {
         let mut station = None;
         loop {
             let now = self.station().await;

@@ -42,7 +42,7 @@ fn meet(one: &Footpost, other: &Footpost) {
 type Air = watch::Sender<Option<String>>;
 
 /// A radio that does what it is told. Loopback has more addresses than one.
-async fn radio(mut wifi: WifiDirect, air: Arc<Air>) {
+async fn radio(wifi: WifiDirect, air: Arc<Air>) {
     let own = |last| Fact::GroupUp { own: IpAddr::from([127, 0, 0, last]), interface: 1 };
     wifi.report(Fact::RadioOn { station: Station::Free }).await;
     while let Some(command) = wifi.next_command().await {
@@ -109,7 +109,7 @@ async fn a_group_that_is_lost_takes_its_links_along_at_once() {
     let (bob, mut to_bob) = start(config(vec![])).await;
     let bobs = introduce(&alice, &bob).await;
     introduce(&bob, &alice).await;
-    let (mut hers, mut his) = (alice.wifi_direct().unwrap(), bob.wifi_direct().unwrap());
+    let (hers, his) = (alice.wifi_direct().unwrap(), bob.wifi_direct().unwrap());
     for wifi in [&hers, &his] {
         assert!(wifi.report(Fact::RadioOn { station: Station::Free }).await);
     }
@@ -124,7 +124,7 @@ async fn a_group_that_is_lost_takes_its_links_along_at_once() {
     };
     let (command, is_hers) = timeout(SOON, create).await.unwrap();
     assert!(matches!(command, Some(Command::CreateGroup { .. })));
-    let (owner, member) = if is_hers { (&mut hers, &mut his) } else { (&mut his, &mut hers) };
+    let (owner, member) = if is_hers { (&hers, &his) } else { (&his, &hers) };
     let up = |last| Fact::GroupUp { own: IpAddr::from([127, 0, 0, last]), interface: 1 };
     owner.report(up(1)).await;
     let join = timeout(SOON, member.next_command()).await.unwrap();

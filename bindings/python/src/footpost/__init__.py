@@ -63,6 +63,11 @@ from ._generated import (
     Tick,
     Transfer,
     Vault,
+    WifiDirect,
+    WifiDirectCommand,
+    WifiDirectError,
+    WifiDirectFact,
+    WifiStation,
     ble_service,
     read_card,
 )
@@ -120,6 +125,11 @@ __all__ = [
     "Tick",
     "Transfer",
     "Vault",
+    "WifiDirect",
+    "WifiDirectCommand",
+    "WifiDirectError",
+    "WifiDirectFact",
+    "WifiStation",
     "ble_service",
     "read_card",
 ]
