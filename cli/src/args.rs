@@ -490,7 +490,11 @@ pub(crate) struct Sim {
     /// Write a page with plots, and with a map of the world
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// What a radio moves [default: 250kB/s]
+    /// What people meet by: always, radios that link whoever is in range; ble, the Bluetooth LE
+    /// controller in the background, which has to find them first; ble:performance, ble:balanced, ble:saver
+    #[arg(long, default_value = "always")]
+    pub(crate) radio: footpost_sim::Radio,
+    /// What a radio moves [default: 250kB/s, or the world's own; 30kB/s with ble]
     #[arg(long, value_parser = footpost_sim::parse_rate)]
     pub(crate) rate: Option<u64>,
     /// The space of each node for other people's mail

@@ -18,7 +18,7 @@ const DOMAIN: &[u8] = b"footpost/1 ble tag";
 const EPOCH_MS: u64 = 15 * 60 * 1000;
 
 /// What the node with this key shows when it has `contents`.
-pub(crate) fn tag(key: &NodeId, now: Timestamp, contents: &[u8; 32]) -> Tag {
+pub fn tag(key: &NodeId, now: Timestamp, contents: &[u8; 32]) -> Tag {
     // HMAC takes keys of any length, so there is no error that could be met.
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(key) else { return Tag::default() };
     let mac = mac.chain_update(DOMAIN).chain_update((now.0 / EPOCH_MS).to_be_bytes());

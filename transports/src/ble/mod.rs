@@ -38,6 +38,7 @@ pub use bluez::{BluezError, examine, run_on_bluez};
 pub use command::{Attempt, Bearer, Command, Connection, Device, Fact, Side, Tag};
 pub use controller::{Config, Controller, Event, LinkRef, NodeId, Stats};
 pub use duty::{Duty, Platform, Usage};
+pub use freshness::tag as freshness_tag;
 pub use gatt::Broken;
 pub use host::Ble;
 pub use link::MAX_FRAME_BYTES;
