@@ -1,7 +1,10 @@
 //! Whom to connect, when, and for how long.
 
+mod places;
+mod setup;
+
 use super::budget::Budget;
-use super::command::{Attempt, Bearer, Command, Connection, Device, Fact, Side, Tag};
+use super::command::{Bearer, Command, Connection, Fact, Tag};
 use super::devices::{Devices, Parting};
 use super::duty::{Duty, Platform, Radio, Usage};
 use super::gatt::Broken;
@@ -10,39 +13,16 @@ use super::link::{Link, Nodes, Stage};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Bound,
     time::Duration,
 };
 use tracing::debug;
 
-/// A connection that takes longer does not come about.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// For each step of a central's, from the MTU to the subscription.
-const STEP_LIMIT: Duration = Duration::from_secs(5);
-/// An L2CAP channel that opens later than this is not waited for.
-const CHANNEL_LIMIT: Duration = Duration::from_millis(1500);
-/// A central that has connected, and then neither subscribes nor opens a channel, is none.
-const WAIT_LIMIT: Duration = Duration::from_secs(15);
-/// A link that has not shown by then who is at its other end has no node there: longer than the
-/// engine gives a handshake.
-const IDENTIFY_LIMIT: Duration = Duration::from_secs(30);
 /// A stack that does not confirm an end within this time has forgotten the connection.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
-/// A link whose place others wait for stays at least so long, and then until it is quiet.
-const MIN_STAY: Duration = Duration::from_secs(10);
-/// Or at most so long.
-const MAX_STAY: Duration = Duration::from_mins(1);
-/// A link on which nothing has moved for so long has done its work.
-const QUIET: Duration = Duration::from_secs(3);
 /// A link that has been quiet for so long is given up where power is short.
 const IDLE: Duration = Duration::from_secs(30);
-/// Links that are tracked, those about to end among them.
-const MAX_TRACKED: usize = 32;
-/// Android's largest, which yields values of 512 bytes.
-const MTU: u16 = 517;
-/// Before the two sides have agreed on more.
-const LEAST_MTU: u16 = 23;
 
 /// Who a neighbour is, known from the handshake inside the link: its link key of the day.
 pub type NodeId = [u8; 32];
@@ -353,97 +333,6 @@ impl Controller {
         }
     }
 
-    fn insert(&mut self, now: Duration, connection: Connection, stage: Stage, limit: Duration) {
-        self.next_number += 1;
-        self.links.insert(connection, Link::new(self.next_number, now, stage, limit));
-    }
-
-    fn connected(&mut self, now: Duration, connection: Connection, mtu: u16) {
-        match (connection.side, self.links.get(&connection).map(|link| link.stage)) {
-            (Side::Central, Some(Stage::Connecting)) => {
-                self.budget.connected();
-                self.step(now, connection, Stage::Mtu);
-                if self.config.platform.asks_for_mtu() {
-                    self.commands.push_back(Command::ExchangeMtu { connection, mtu: MTU });
-                } else {
-                    self.read_info(now, connection);
-                }
-            }
-            (Side::Peripheral, None) if self.may_come(now) => {
-                self.insert(now, connection, Stage::Waiting, WAIT_LIMIT);
-            }
-            // Given up meanwhile, or one too many.
-            (_, None | Some(Stage::Closing)) => {
-                self.commands.push_back(Command::Disconnect { connection });
-            }
-            // Told twice.
-            (_, Some(_)) => {}
-        }
-        if let Some(link) = self.links.get_mut(&connection) {
-            link.mtu = mtu.max(LEAST_MTU);
-        }
-    }
-
-    fn agreed(&mut self, now: Duration, connection: Connection, mtu: u16) {
-        let Some(link) = self.links.get_mut(&connection) else { return };
-        link.mtu = mtu.max(LEAST_MTU);
-        if link.stage == Stage::Mtu {
-            self.read_info(now, connection);
-        }
-    }
-
-    fn read_info(&mut self, now: Duration, connection: Connection) {
-        self.step(now, connection, Stage::Info);
-        self.commands.push_back(Command::ReadInfo { connection });
-    }
-
-    fn informed(&mut self, now: Duration, connection: Connection, value: &[u8]) {
-        if self.stage(connection) != Some(Stage::Info) {
-            return;
-        }
-        let Some(info) = Info::decode(value) else {
-            return self.break_off(now, connection, Broken::Garbage);
-        };
-        if let Some(tag) = info.tag {
-            self.devices.tagged(connection.device, tag);
-            if self.devices.nothing_new(tag) {
-                self.spared += 1;
-                return self.leave(now, connection);
-            }
-        }
-        match info.psm.filter(|_| self.info.psm.is_some()) {
-            Some(psm) => {
-                if let Some(link) = self.links.get_mut(&connection) {
-                    link.enter(Stage::Channel, Some(now + CHANNEL_LIMIT));
-                }
-                self.commands.push_back(Command::OpenChannel { connection, psm });
-            }
-            None => self.subscribe(now, connection),
-        }
-    }
-
-    fn subscribe(&mut self, now: Duration, connection: Connection) {
-        self.step(now, connection, Stage::Subscribing);
-        self.commands.push_back(Command::Subscribe { connection });
-    }
-
-    /// A central has chosen the bearer before its first frame, which shows the peripheral which one
-    /// it is: so whatever opens too late is left alone by both.
-    fn opened(&mut self, now: Duration, connection: Connection, bearer: Bearer) {
-        let Some(link) = self.links.get_mut(&connection) else { return };
-        match (link.stage, bearer) {
-            (Stage::Channel, Bearer::L2cap) | (Stage::Subscribing, Bearer::Gatt) => {
-                link.bearer = Some(bearer);
-            }
-            (Stage::Waiting, _) => {}
-            _ => return,
-        }
-        link.enter(Stage::Up, Some(now + IDENTIFY_LIMIT));
-        (link.up_at, link.active_at) = (now, now);
-        let link = LinkRef { connection, number: link.number };
-        self.events.push_back(Event::Up { link });
-    }
-
     fn received(&mut self, now: Duration, connection: Connection, bearer: Bearer, bytes: &[u8]) {
         self.radio.usage.received_bytes += bytes.len() as u64;
         let Some(it) = self.links.get_mut(&connection) else { return };
@@ -467,32 +356,6 @@ impl Controller {
         debug!(?connection, %broken, "the link broke");
         self.part(now, connection, End::Broken);
         self.leave(now, connection);
-    }
-
-    fn failed(&mut self, now: Duration, what: Attempt) {
-        match what {
-            Attempt::Scan => self.radio.scan_failed(now),
-            Attempt::Advertise => self.radio.advertise_failed(now),
-            Attempt::Channel(connection) if self.stage(connection) == Some(Stage::Channel) => {
-                self.subscribe(now, connection);
-            }
-            Attempt::Channel(_) => {}
-            Attempt::Connection(connection) => match self.stage(connection) {
-                Some(Stage::Connecting) => self.gone(now, connection, End::Broken),
-                Some(_) => self.close(now, connection),
-                None => {}
-            },
-        }
-    }
-
-    fn stage(&self, connection: Connection) -> Option<Stage> {
-        self.links.get(&connection).map(|link| link.stage)
-    }
-
-    fn step(&mut self, now: Duration, connection: Connection, stage: Stage) {
-        if let Some(link) = self.links.get_mut(&connection) {
-            link.enter(stage, Some(now + STEP_LIMIT));
-        }
     }
 
     /// Ends a connection from this side.
@@ -540,69 +403,6 @@ impl Controller {
         }
     }
 
-    /// Of two links with one node, that stays whose central has the smaller id: both ends find the
-    /// same, in whatever order they learn of them. Of two with one central, it keeps the older.
-    fn settle_duplicates(&mut self, now: Duration, neighbour: NodeId) {
-        let mut same = Vec::new();
-        for (connection, link) in &self.links {
-            if let Some(nodes) = link.nodes.filter(|it| link.is_up() && it.neighbour == neighbour) {
-                same.push((nodes.central(connection.side), link.number, *connection));
-            }
-        }
-        same.sort_unstable();
-        let Some(&(first, ..)) = same.first() else { return };
-        for &(central, _, connection) in same.iter().skip(1) {
-            if central != first || connection.side == Side::Central {
-                self.duplicates += 1;
-                self.close(now, connection);
-            }
-        }
-    }
-
-    /// Whether one more neighbour may connect: others shall not fill all places, and none for good.
-    fn may_come(&mut self, now: Duration) -> bool {
-        if !self.is_on || self.links.len() >= MAX_TRACKED {
-            return false;
-        }
-        let incoming = self.links.keys().filter(|it| it.side == Side::Peripheral).count();
-        let is_full = incoming >= self.budget.incoming() || self.links.len() >= self.budget.links();
-        !is_full || self.rotate(now)
-    }
-
-    /// Gives up the link that has done its work longest ago, for the sake of another.
-    fn rotate(&mut self, now: Duration) -> bool {
-        let links = self.links.values_mut().filter(|link| link.is_up());
-        let victim = links.min_by_key(|link| rotates_at(link));
-        let Some(link) = victim.filter(|link| rotates_at(link) <= now) else { return false };
-        link.end(now);
-        true
-    }
-
-    fn rotation_at(&self, now: Duration) -> Option<Duration> {
-        if self.is_ending() {
-            return None;
-        }
-        let up = self.links.values().filter(|link| link.is_up());
-        up.map(|link| rotates_at(link).max(now)).min()
-    }
-
-    fn busy(&self) -> BTreeSet<Device> {
-        self.links.keys().map(|connection| connection.device).collect()
-    }
-
-    fn linked(&self) -> BTreeSet<NodeId> {
-        self.links.values().filter_map(|link| Some(link.nodes?.neighbour)).collect()
-    }
-
-    /// Whether somebody worth a connection gets none because there are too many.
-    fn is_waited_for(&self, now: Duration) -> bool {
-        self.is_full() && self.devices.choose(now, &self.linked(), &self.busy()).is_some()
-    }
-
-    fn is_full(&self) -> bool {
-        self.links.len() >= self.budget.links()
-    }
-
     /// All that time and facts together lead to.
     fn settle(&mut self, now: Duration) {
         self.budget.recover(now);
@@ -646,30 +446,6 @@ impl Controller {
         link.deadline().into_iter().chain(self.idle_at(link)).min()
     }
 
-    /// Connects whoever is worth it most: one at a time, since stacks fail otherwise.
-    fn connect(&mut self, now: Duration) {
-        let is_connecting = self.links.values().any(|link| link.stage == Stage::Connecting);
-        if is_connecting {
-            return;
-        }
-        let Some(device) = self.devices.choose(now, &self.linked(), &self.busy()) else { return };
-        if self.is_full() {
-            // A place is free once the stack has confirmed an end.
-            if !self.is_ending() {
-                self.rotate(now);
-            }
-            return;
-        }
-        let connection = Connection::to(device);
-        self.insert(now, connection, Stage::Connecting, CONNECT_LIMIT);
-        self.radio.usage.connects += 1;
-        self.commands.push_back(Command::Connect { device });
-    }
-
-    fn is_ending(&self) -> bool {
-        self.links.values().any(|link| link.stage == Stage::Closing || link.is_ending())
-    }
-
     /// The next write of any link, each in its turn.
     fn next_write(&mut self, now: Duration) -> Option<Command> {
         let after = self.last_writer.map_or(Bound::Unbounded, Bound::Excluded);
@@ -685,11 +461,4 @@ impl Controller {
         }
         None
     }
-}
-
-/// When a link may be given up for another.
-fn rotates_at(link: &Link) -> Duration {
-    let last = link.up_at + MAX_STAY;
-    let quiet = (link.up_at + MIN_STAY).max(link.active_at + QUIET);
-    if link.has_waiting() { last } else { quiet.min(last) }
 }
