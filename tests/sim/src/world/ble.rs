@@ -6,7 +6,7 @@ use crate::radio::{Charge, Expected, Handset};
 use crate::report::EnergyFigures;
 use crate::schedule::{Happening, Nanos, SECOND};
 use footpost_core::{CostClass, LinkId, LinkInfo, Role, StoreError};
-use footpost_transports::ble::{Event, LinkRef, MAX_FRAME_BYTES, Side, freshness_tag};
+use footpost_transports::ble::{Event, LinkRef, MAX_FRAME_BYTES, Side, freshness};
 
 /// How often it is looked whether a node has something new: as the host does.
 const LOOK_EVERY: Nanos = 10 * SECOND;
@@ -217,9 +217,8 @@ impl World {
         if handset.is_on {
             let person = &mut self.people[person];
             let (contents, clock) = (person.node.contents()?, person.clock(self.now));
-            let own = handset.news.own.map(|key| freshness_tag(&key, clock, &contents));
-            let met = handset.news.met.iter();
-            let known = met.map(|key| (freshness_tag(key, clock, &contents), *key)).collect();
+            let own = handset.news.own.map(|key| freshness::tag(&key, clock, &contents));
+            let known = freshness::known(&handset.news.met, clock, &contents);
             handset.controller.set_news(time, contents, own, known);
         }
         radios.expect_look(person, (self.now / QUARTER + 1) * QUARTER, &mut self.schedule);
