@@ -124,7 +124,7 @@ pub(crate) enum Command {
     /// Replay contacts and messages on the real engine, from files or of a world made up, and count what
     /// arrives
     #[command(
-        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nWorlds: homes and offices; shelters, rescue teams and vehicles on rounds; a festival; hamlets\nand a bus; flats, offices and trams. In them, batteries run down, and are charged at night.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, falsified, crypto_operations, off_share, battery_empty_nodes, bulletins (published,\n      reachable, reached, reached_share), lies (forgeries, replays, acks and ages, each tried\n      and refused; wrongly_deleted, wrongly_blamed), setup_time_s, wall_time_s,\n      peak_memory_bytes, seed, settings; latencies in seconds"
+        after_help = "Contacts: lines “start end a b”, or The ONE's “time CONN a b up|down”; messages: The ONE's\n“time C id from to bytes”. Plain or gzip, times in seconds. The same number is the same\nperson in all files.\n\nWorlds: homes and offices; shelters, rescue teams and vehicles on rounds; a festival; hamlets\nand a bus; flats, offices and trams. In them, batteries run down, and are charged at night.\n\nJSON: nodes, contacts, created, delivered, delivery_prob, overhead_ratio, latency_avg,\n      latency_med, hopcount_avg, transfers, dropped, expired, acked_copies_deleted,\n      delivered_bytes, envelope_bytes, control_bytes, control, frames, frames_lost,\n      violations, falsified, crypto_operations, off_share, battery_empty_nodes, bulletins (published,\n      reachable, reached, reached_share), lies (forgeries, replays, acks and ages, each tried\n      and refused; wrongly_deleted, wrongly_blamed), energy (mah_a_day by kind, total_mah_a_day,\n      most_mah_a_day, connects, duplicates, spared), setup_time_s, wall_time_s,\n      peak_memory_bytes, seed, settings; latencies in seconds"
     )]
     Sim(Sim),
 }
@@ -490,7 +490,11 @@ pub(crate) struct Sim {
     /// Write a page with plots, and with a map of the world
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// What a radio moves [default: 250kB/s]
+    /// What people meet by: always, radios that link whoever is in range; ble, the Bluetooth LE
+    /// controller in the background, which has to find them first; ble:performance, ble:balanced, ble:saver
+    #[arg(long, default_value = "always")]
+    pub(crate) radio: footpost_sim::Radio,
+    /// What a radio moves [default: 250kB/s, or the world's own; 30kB/s with ble]
     #[arg(long, value_parser = footpost_sim::parse_rate)]
     pub(crate) rate: Option<u64>,
     /// The space of each node for other people's mail

@@ -55,12 +55,28 @@ fn several_traces_are_laid_over_one_another() {
 }
 
 #[test]
+fn what_bluetooth_takes_is_shown() {
+    let village = ["--world", "village", "--people", "10", "--days", "1", "--radio"];
+    let output = sim(&[&village[..], &["ble"]].concat());
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for part in [" mAh a day and phone", "scan ", "advertise ", "connected idle ", "transmit "] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let output = sim(&[&village[..], &["ble:saver", "--json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["settings"]["radio"]["ble"], "saver");
+    assert_eq!(report["settings"]["rate_bytes_per_s"], 30_000);
+    assert!(report["energy"]["mah_a_day"]["scan"].as_f64() > Some(1.0), "{report}");
+}
+
+#[test]
 fn what_makes_no_world_is_refused() {
     for (args, says) in [
         (&["--world", "moon"][..], "there is no world “moon”"),
         (&["--world", "city", "--people", "9"], "a world has 10 to 20000 people"),
         (&["--world", "city", "--days", "31"], "31"),
         (&["--world", "city", "--nodes-off", "20%"], "20%"),
+        (&["--world", "city", "--radio", "smoke"], "there is no radio “smoke”"),
         (&["--world", "city", "--contacts", "x"], "cannot be used with"),
         (&["--contacts", "x"], "--messages"),
         (&["--people", "20", "--contacts", "x", "--messages", "y"], "cannot be used with"),

@@ -7,7 +7,8 @@ use crate::{
 };
 use footpost_core::TagMode;
 use footpost_sim::{
-    Attempts, BulletinFigures, LieFigures, Report, Scenario, Settings, World, replay, write_page,
+    Attempts, BulletinFigures, EnergyFigures, LieFigures, Radio, Report, Scenario, Settings, World,
+    replay, write_page,
 };
 use std::fs::File;
 use std::path::Path;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// How traces are replayed unless somebody says otherwise; worlds have defaults of their own.
 const RATE_BYTES_PER_S: u64 = 250_000;
+/// What phones move over GATT.
+const BLE_RATE_BYTES_PER_S: u64 = 30_000;
 const LIFETIME_S: u32 = 300 * 60;
 
 pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
@@ -26,9 +29,13 @@ pub(crate) fn sim(args: &Sim, out: Output) -> Result<(), Failure> {
         None => Scenario::load(&args.contacts, &args.messages)?,
     };
     let nature = args.world.map(World::nature);
-    let rate = nature.map_or(RATE_BYTES_PER_S, |nature| nature.rate_bytes_per_s);
+    let rate = match args.radio {
+        Radio::Always => nature.map_or(RATE_BYTES_PER_S, |nature| nature.rate_bytes_per_s),
+        Radio::Ble(_) => BLE_RATE_BYTES_PER_S,
+    };
     let lifetime_s = nature.map_or(LIFETIME_S, |nature| nature.lifetime_s);
     let settings = Settings {
+        radio: args.radio,
         rate_bytes_per_s: args.rate.unwrap_or(rate),
         buffer_bytes: args.buffer,
         fragment_bytes: args.fragment,
@@ -140,7 +147,33 @@ fn shown(report: &Report) -> String {
         let alerts = format!("{published}, got by {reached} of {reachable} in reach: {share}");
         rows.push(row("Alerts", alerts));
     }
+    if let Some(energy) = figures.energy {
+        rows.extend(energy_rows(&energy));
+    }
     table(&rows)
+}
+
+fn energy_rows(energy: &EnergyFigures) -> [[String; 2]; 3] {
+    let each = energy.mah_a_day;
+    let kinds = [
+        ("scan", each.scan),
+        ("advertise", each.advertise),
+        ("connect", each.connect),
+        ("connected idle", each.connected_idle),
+        ("transmit", each.transmit),
+        ("receive", each.receive),
+    ];
+    let kinds = kinds.map(|(kind, mah)| format!("{kind} {mah:.1}")).join(", ");
+    let total = format!(
+        "{:.1} mAh a day and phone, {:.1} at most",
+        energy.total_mah_a_day, energy.most_mah_a_day
+    );
+    let connects = format!(
+        "{} connections begun, {} duplicates, {} spared",
+        energy.connects, energy.duplicates, energy.spared
+    );
+    [("Bluetooth", total), ("of this, mAh", kinds), ("Connections", connects)]
+        .map(|(name, value)| [name.to_owned(), value])
 }
 
 fn tag_mode(args: &Sim) -> TagMode {

@@ -9,6 +9,9 @@
 //! node across all its contacts, and what is under way when a contact ends is lost. Unlike
 //! there, every byte counts: handshakes, reconciliation, acknowledgements.
 //!
+//! Or each person has a phone with the real Bluetooth LE controller, which has to find the others first
+//! ([`Radio::Ble`]); then the report says what that took from the battery.
+//!
 //! Everything follows from one seed: the same scenario and [`Settings`] make the same figures.
 
 mod air;
@@ -19,6 +22,7 @@ mod liars;
 mod memory;
 mod page;
 mod phones;
+mod radio;
 mod reach;
 mod report;
 mod scenario;
@@ -31,11 +35,13 @@ mod worlds;
 pub use chronicle::Chronicle;
 pub use input::InputError;
 pub use page::write_page;
+pub use radio::Charge;
 pub use report::{
-    Attempts, BulletinFigures, ControlBytes, Cost, CryptoOperations, Figures, LieFigures, Report,
+    Attempts, BulletinFigures, ControlBytes, Cost, CryptoOperations, EnergyFigures, Figures,
+    LieFigures, Report,
 };
 pub use scenario::{Contact, Message, Scenario};
-pub use settings::Settings;
+pub use settings::{BleMode, NoSuchRadio, Radio, Settings};
 pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate};
 pub use world::{SimError, replay, simulate};
 pub use worlds::{Nature, NoSuchWorld, WORLD_DAYS, WORLD_PEOPLE, World};

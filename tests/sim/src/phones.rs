@@ -124,6 +124,13 @@ impl Phones {
         }
     }
 
+    /// The radio has taken so much, in joules.
+    pub(crate) fn drain(&mut self, person: usize, energy_j: f64) {
+        if let Some(battery) = self.batteries.get_mut(person) {
+            battery.left_j -= energy_j;
+        }
+    }
+
     /// A minute is over; whose batteries are empty or not any more, and are thought to be otherwise.
     pub(crate) fn pass_minute(&mut self, now: Nanos) -> Vec<(usize, bool)> {
         let hour = now / HOUR % 24;

@@ -1,6 +1,7 @@
 //! What a run has shown.
 
 use crate::air::Purpose;
+use crate::radio::Charge;
 use crate::schedule::{Nanos, SECOND};
 use crate::settings::Settings;
 use footpost_core::Turnover;
@@ -80,6 +81,25 @@ pub struct Figures {
     pub bulletins: Option<BulletinFigures>,
     /// What liars tried, where there were any.
     pub lies: Option<LieFigures>,
+    /// What Bluetooth took, where people met by it.
+    pub energy: Option<EnergyFigures>,
+}
+
+/// What Bluetooth took from batteries, on or off, and what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct EnergyFigures {
+    /// For each phone and day in the mean, by kind.
+    pub mah_a_day: Charge,
+    /// All kinds.
+    pub total_mah_a_day: f64,
+    /// The same of the phone that it took most from.
+    pub most_mah_a_day: f64,
+    /// Connections asked for.
+    pub connects: u64,
+    /// Second links to the same neighbour, ended once they were known as such.
+    pub duplicates: u64,
+    /// Connections not made, or ended after one read, because there was nothing new.
+    pub spared: u64,
 }
 
 /// What liars tried, and what honest phones made of it.

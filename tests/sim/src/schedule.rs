@@ -32,6 +32,10 @@ pub(crate) enum Happening {
     Redial(usize),
     /// A person's node wants to be woken.
     Wake(usize),
+    /// Something that was expected of Bluetooth comes to pass.
+    RadioHappens(u64),
+    /// A person's Bluetooth controller wants to be told the time.
+    RadioWakes(usize),
     /// Batteries have lost or won another minute.
     MinutePassed,
     /// A step of the chronicle is over.

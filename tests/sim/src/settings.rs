@@ -1,12 +1,73 @@
 //! What a run may vary.
 
 use footpost_core::{Router, TagMode};
+use footpost_transports::ble::Duty;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+use thiserror::Error;
+
+/// What people meet by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Radio {
+    /// Radios that are always on: who is in range is linked, at once and for as long.
+    #[default]
+    Always,
+    /// Bluetooth LE, as its controller has it.
+    Ble(BleMode),
+}
+
+/// How eager Bluetooth LE is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BleMode {
+    /// As if everybody looked at the screen.
+    Performance,
+    /// The usual.
+    Balanced,
+    /// As with a low battery.
+    Saver,
+    /// As with nobody looking.
+    Background,
+}
+
+/// There is no such radio.
+#[derive(Debug, Clone, Error)]
+#[error("there is no radio “{0}”: always, ble, or ble:performance, ble:balanced, ble:saver")]
+pub struct NoSuchRadio(String);
+
+impl FromStr for Radio {
+    type Err = NoSuchRadio;
+
+    fn from_str(name: &str) -> Result<Self, NoSuchRadio> {
+        Ok(match name {
+            "always" => Self::Always,
+            "ble" => Self::Ble(BleMode::Background),
+            "ble:balanced" => Self::Ble(BleMode::Balanced),
+            "ble:performance" => Self::Ble(BleMode::Performance),
+            "ble:saver" => Self::Ble(BleMode::Saver),
+            _ => return Err(NoSuchRadio(name.to_owned())),
+        })
+    }
+}
+
+impl BleMode {
+    pub(crate) fn duty(self) -> Duty {
+        match self {
+            Self::Performance => Duty::Performance,
+            Self::Balanced => Duty::Balanced,
+            Self::Saver => Duty::Saver,
+            Self::Background => Duty::Background,
+        }
+    }
+}
 
 /// How a scenario is replayed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What people meet by.
+    pub radio: Radio,
     /// What a radio moves, in bytes a second.
     pub rate_bytes_per_s: u64,
     /// The space of each node for other people's mail, in bytes.
@@ -45,6 +106,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            radio: Radio::default(),
             rate_bytes_per_s: 250_000,
             buffer_bytes: 50_000_000,
             fragment_bytes: 8 * 1024,

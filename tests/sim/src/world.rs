@@ -1,5 +1,6 @@
 //! The world in motion: one thing happens after the other.
 
+mod ble;
 mod bulletins;
 mod lies;
 mod off;
@@ -12,10 +13,11 @@ use crate::input::Place;
 use crate::liars::Nature;
 use crate::memory;
 use crate::phones::{Cause, Errand, Phones};
+use crate::radio::Radios;
 use crate::report::{Cost, Delivery, Figures, LieFigures, Report};
 use crate::scenario::Scenario;
 use crate::schedule::{Happening, Nanos, SECOND, Schedule};
-use crate::settings::Settings;
+use crate::settings::{Radio, Settings};
 use bulletins::Alerts;
 pub(crate) use bulletins::FOLLOWED;
 use footpost_core::{
@@ -129,6 +131,8 @@ struct World {
     end: Nanos,
     schedule: Schedule,
     air: Air,
+    /// Where people meet by Bluetooth, in place of `air`.
+    radios: Option<Radios>,
     people: Vec<Person>,
     phones: Phones,
     /// Contacts that have begun and not ended.
@@ -145,6 +149,10 @@ impl World {
     fn new(scenario: Scenario, settings: &Settings, rogues: &Rogues) -> Result<Self, SimError> {
         let (now, end) = scenario.span();
         let people = fleet::open(&scenario, settings, rogues, now)?;
+        let radios = match settings.radio {
+            Radio::Always => None,
+            Radio::Ble(mode) => Some(Radios::new(people.len(), mode, settings, now)),
+        };
         let figures = Figures {
             nodes: people.len(),
             contacts: scenario.contacts.len(),
@@ -154,6 +162,7 @@ impl World {
         };
         Ok(Self {
             air: Air::new(people.len(), settings.rate_bytes_per_s),
+            radios,
             phones: Phones::new(&scenario, settings),
             meetings: BTreeSet::new(),
             alerts: Alerts::new(),
@@ -179,6 +188,7 @@ impl World {
         for person in 0..self.people.len() {
             self.absorb(person)?;
         }
+        self.start_radios()?;
         while let Some((at, what)) = self.schedule.next().filter(|(at, _)| *at <= self.end) {
             self.now = at;
             self.happen(what)?;
@@ -193,6 +203,7 @@ impl World {
         let spells = self.phones.spells(self.end);
         let off: u64 = spells.iter().flatten().map(|[from, to]| to - from).sum();
         let all = (self.end - self.chronicle.from).max(1) as f64 * self.people.len().max(1) as f64;
+        self.figures.energy = self.energy();
         self.figures.off_share = off as f64 / all;
         self.figures.battery_empty_nodes = self.phones.emptied();
         self.figures.bulletins = self.count_readers(&spells);
@@ -208,6 +219,11 @@ impl World {
             Happening::FrameEnds(link) => self.end_frame(link),
             Happening::ContactEnds(contact) => {
                 self.meetings.remove(&contact);
+                if let (Some(radios), Some(over)) =
+                    (&mut self.radios, self.scenario.contacts.get(contact))
+                {
+                    radios.depart(over.pair, self.now, &mut self.schedule);
+                }
                 match self.air.link_of(contact) {
                     Some(link) => self.disconnect(link),
                     None => Ok(()),
@@ -235,6 +251,8 @@ impl World {
             }
             Happening::Redial(contact) => self.connect(contact),
             Happening::Wake(person) => self.wake(person),
+            Happening::RadioHappens(number) => self.radio_happens(number),
+            Happening::RadioWakes(person) => self.wake_radio(person),
         }
     }
 
@@ -262,6 +280,10 @@ impl World {
 
     fn connect(&mut self, contact: usize) -> Result<(), SimError> {
         let Some(begun) = self.scenario.contacts.get(contact) else { return Ok(()) };
+        if let Some(radios) = &mut self.radios {
+            radios.approach(begun.pair, self.now, &mut self.schedule);
+            return Ok(());
+        }
         let [a, b] = begun.pair;
         let are_on = self.phones.is_on(a) && self.phones.is_on(b);
         if begun.end <= self.now || !are_on || self.air.link_of(contact).is_some() {
@@ -286,14 +308,22 @@ impl World {
     }
 
     fn end_frame(&mut self, link: LinkId) -> Result<(), SimError> {
-        let Some(Flight { from, to, parcel }) = self.air.land(link) else { return Ok(()) };
+        let Some(flight) = self.air.land(link) else { return Ok(()) };
+        let ends = [flight.from, flight.to];
+        for person in ends {
+            self.phones.spend(person, flight.parcel.frame.len() as u64);
+        }
+        self.take_in(link, flight)?;
+        self.serve(&ends)
+    }
+
+    /// A frame has arrived.
+    fn take_in(&mut self, link: LinkId, flight: Flight) -> Result<(), SimError> {
+        let Flight { from, to, parcel } = flight;
         let Parcel { frame, purpose, lie } = parcel;
         let size_bytes = frame.len() as u64;
         self.figures.count_frame(purpose, size_bytes);
         self.chronicle.note_frame(self.now, [from, to], purpose, size_bytes);
-        for person in [from, to] {
-            self.phones.spend(person, size_bytes);
-        }
         let before = self.look_at(to, purpose, lie)?;
         let Ok([sender, person]) = self.people.get_disjoint_mut([from, to]) else { return Ok(()) };
         person.node.handle_frame(person.clock(self.now), link, &frame)?;
@@ -304,8 +334,7 @@ impl World {
         if let Some(before) = before {
             self.judge(to, &before)?;
         }
-        self.absorb(to)?;
-        self.serve(&[from, to])
+        self.absorb(to)
     }
 
     fn wake(&mut self, person: usize) -> Result<(), SimError> {
@@ -338,6 +367,7 @@ impl World {
     fn absorb(&mut self, person: usize) -> Result<(), SimError> {
         self.people[person].node.commit()?;
         self.air.stir(person);
+        self.stir_radio(person);
         while let Some(event) = self.people[person].node.poll_event() {
             self.hear(person, &event)?;
         }
@@ -363,8 +393,13 @@ impl World {
             Event::Bulletin { bulletin } | Event::BulletinQuietly { bulletin } => {
                 Ok(self.note_reader(person, bulletin)?)
             }
-            Event::NeighbourUp { .. } => {
+            Event::NeighbourUp { link } => {
+                self.introduce(person, link);
                 self.figures.crypto_operations.handshakes += 1;
+                Ok(())
+            }
+            Event::EpochRotated => {
+                self.forget_met(person);
                 Ok(())
             }
             Event::LinkClosed { link, reason } => {
@@ -376,6 +411,7 @@ impl World {
                 if let Some(contact) = self.air.contact_of(link).filter(|_| !is_violation) {
                     self.schedule.add(self.now + REDIAL_AFTER, Happening::Redial(contact));
                 }
+                self.end_link(person, link)?;
                 self.disconnect(link)
             }
             _ => Ok(()),
@@ -416,6 +452,9 @@ impl World {
 
     /// Begins what transfers can begin now that these people may be free, or have something new.
     fn serve(&mut self, people: &[usize]) -> Result<(), SimError> {
+        for person in people {
+            self.work_radio(*person)?;
+        }
         for way in self.air.waiting(people) {
             let Some(sender) = self.air.sender(way) else { continue };
             match self.people[sender].transmit(self.now, way.link)? {

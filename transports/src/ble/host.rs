@@ -3,7 +3,7 @@
 use super::command::{Command, Connection, Fact, Side};
 use super::controller::{Config, Controller, Event, LinkRef, NodeId, Stats};
 use super::duty::Duty;
-use super::freshness::tag;
+use super::freshness::{known, tag};
 use super::link::MAX_FRAME_BYTES;
 use crate::{
     carry::Links,
@@ -311,7 +311,7 @@ impl News {
         // What fails in the store stops the engine, which says so itself.
         let Some((Ok(contents), now)) = look else { return false };
         let own = self.own.map(|key| tag(&key, now, &contents));
-        let known = met.iter().map(|key| (tag(key, now, &contents), *key)).collect();
+        let known = known(met, now, &contents);
         shared.act(|controller, now| controller.set_news(now, contents, own, known));
         true
     }

@@ -25,7 +25,7 @@ mod command;
 mod controller;
 mod devices;
 mod duty;
-mod freshness;
+pub mod freshness;
 mod gatt;
 mod host;
 mod info;

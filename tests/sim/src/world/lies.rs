@@ -158,9 +158,11 @@ impl World {
     /// A phone has ended a link because of what the other did. Honest ones do nothing of the kind.
     pub(super) fn note_blame(&mut self, link: LinkId) {
         let contact = self.air.contact_of(link).and_then(|it| self.scenario.contacts.get(it));
+        let by_radio = self.radios.as_ref().and_then(|radios| radios.pair_of(link));
+        let pair = contact.map(|contact| contact.pair).or(by_radio);
         let is_honest = |person: &usize| self.people[*person].liar.is_none();
-        if let (Some(contact), Some(lies)) = (contact, &mut self.figures.lies) {
-            lies.wrongly_blamed += u64::from(contact.pair.iter().all(is_honest));
+        if let (Some(pair), Some(lies)) = (pair, &mut self.figures.lies) {
+            lies.wrongly_blamed += u64::from(pair.iter().all(is_honest));
         }
     }
 }

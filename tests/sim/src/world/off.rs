@@ -21,6 +21,11 @@ impl World {
 
     pub(super) fn pass_minute(&mut self) -> Result<(), SimError> {
         self.schedule.add(self.now + MINUTE, Happening::MinutePassed);
+        for person in 0..self.people.len() {
+            if let Some(radios) = &mut self.radios {
+                self.phones.drain(person, radios.owes_j(person));
+            }
+        }
         for (person, is_empty) in self.phones.pass_minute(self.now) {
             self.switch(person, Cause::Empty, is_empty)?;
         }
@@ -40,7 +45,7 @@ impl World {
             for link in self.air.links_of(person) {
                 self.disconnect(link)?;
             }
-            return Ok(());
+            return self.switch_radio(person, true);
         }
         // Its clock has run on: whatever was due in between is due now.
         let sleeper = &mut self.people[person];
@@ -49,6 +54,7 @@ impl World {
         for errand in self.phones.resume(person) {
             self.run_errand(errand)?;
         }
+        self.switch_radio(person, false)?;
         for contact in self.meetings_of(person) {
             self.connect(contact)?;
         }

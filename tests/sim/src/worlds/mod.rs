@@ -45,6 +45,7 @@ pub(crate) enum Stream {
     Letters = 1,
     Alerts = 2,
     Batteries = 3,
+    Radios = 4,
     People = 1 << 32,
     Switches = 2 << 32,
 }
