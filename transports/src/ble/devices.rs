@@ -175,10 +175,11 @@ impl Devices {
         linked: &'a BTreeSet<NodeId>,
         busy: &'a BTreeSet<Device>,
     ) -> impl Iterator<Item = (Duration, Device)> + 'a {
-        self.seen.iter().filter_map(move |(device, sighting)| {
+        let fresh = self.seen.iter().filter(move |(_, it)| it.at + FRESH > now);
+        fresh.filter_map(move |(device, sighting)| {
             let due = self.due(sighting)?.max(sighting.not_before);
             let is_linked = self.node(sighting).is_some_and(|node| linked.contains(&node));
-            let is_fresh = sighting.at + FRESH > now.max(due);
+            let is_fresh = sighting.at + FRESH > due;
             (is_fresh && !is_linked && !busy.contains(device)).then_some((due, *device))
         })
     }
