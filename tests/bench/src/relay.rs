@@ -5,7 +5,7 @@ use crate::figure::{Figure, Goal, Unit};
 use crate::harness::{Comparison, elapsed, interleave};
 use crate::world::{Line, START, Writer, connect, open, reconcile, rng, text_for};
 use ed25519_dalek::SigningKey;
-use footpost_core::{LinkId, Node, StorePath};
+use footpost_core::{LinkId, Node, StorePath, Timestamp};
 
 const ENVELOPE_BYTES: usize = 1024;
 /// Inputs in one transaction.
@@ -13,6 +13,7 @@ pub(crate) const BATCH: usize = 100;
 /// Envelopes in one measured portion: enough that SQLite's checkpoints fall into most.
 const PORTION: usize = 10 * BATCH;
 const LINK: LinkId = LinkId(0);
+const MINUTE_MS: u64 = 60_000;
 
 /// `relay_ratio`: `n` portions.
 pub(crate) fn figures(n: usize) -> Vec<Figure> {
@@ -48,12 +49,22 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     }]
 }
 
-/// The frames that bring all that `source` has to `relay`.
+/// The frames that bring all that `source` has to `relay`. Of whom takes nothing in meanwhile, it
+/// tries the next few each minute.
 pub(crate) fn frames(source: &mut Node, relay: &mut Node) -> Vec<Vec<u8>> {
     connect([source, relay], LINK, 0);
     let [first, _] = reconcile([source, relay], LINK, Line::INSTANT).held_back;
-    let rest = || source.poll_transmit(START, LINK).expect("the store works");
-    first.into_iter().chain(std::iter::from_fn(rest)).collect()
+    let mut frames = Vec::from_iter(first);
+    for minute in 0.. {
+        let now = Timestamp(START.0 + minute * MINUTE_MS);
+        let rest = std::iter::from_fn(|| source.poll_transmit(now, LINK).expect("the store works"));
+        let before = frames.len();
+        frames.extend(rest);
+        if minute > 0 && frames.len() == before {
+            break;
+        }
+    }
+    frames
 }
 
 /// What a driver does with inputs that wait.
