@@ -226,13 +226,14 @@ impl Radios {
                     self.expect(schedule, at, Expected::Join { central: person, device });
                 }
             }
-            Command::Disconnect { connection } => match handset.lines.get(&connection).copied() {
-                Some(line) => self.cut(line, now + ROUND_TRIP / 2, schedule),
-                None => {
+            Command::Disconnect { connection } => {
+                if let Some(line) = handset.lines.get(&connection).copied() {
+                    self.cut(line, now + ROUND_TRIP / 2, schedule);
+                } else {
                     handset.connecting = handset.connecting.filter(|it| *it != connection.device);
                     self.tell(schedule, now, person, None, Fact::Disconnected { connection });
                 }
-            },
+            }
             Command::ExchangeMtu { connection, mtu } => {
                 let mtu = mtu.min(MAX_MTU);
                 let both = [MTU_AND_DISCOVERY; 2];

@@ -142,7 +142,7 @@ mod tests {
         };
         let charge = Charge::of(&usage, 30_000);
         let is = |found: f64, expected: f64| {
-            assert!((found - expected).abs() < 1e-6, "{found} {expected}")
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         };
         is(charge.scan, 76.0);
         is(charge.connect, 76.0);

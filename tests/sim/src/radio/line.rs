@@ -32,7 +32,7 @@ impl Radios {
     }
 
     /// A frame sets out.
-    pub(crate) fn push(&mut self, person: usize, link: LinkId, parcel: Parcel) {
+    pub(crate) fn push(&mut self, person: usize, link: LinkId, parcel: &Parcel) {
         let Some(line) = self.lines.get_mut(&link.0) else { return };
         line.on_the_way[usize::from(line.ends[0].0 == person)]
             .push_back((parcel.purpose, parcel.lie));

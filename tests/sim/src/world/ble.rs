@@ -192,13 +192,11 @@ impl World {
             let handset = radios.handset(person);
             let Some(id) = handset.links.get(&link).copied() else { continue };
             while radios.handset(person).controller.has_room(link) == Some(true) {
-                match self.people[person].transmit(self.now, id)? {
-                    Some(parcel) => radios.push(person, id, parcel),
-                    None => {
-                        radios.handset(person).may_send.remove(&link);
-                        break;
-                    }
-                }
+                let Some(parcel) = self.people[person].transmit(self.now, id)? else {
+                    radios.handset(person).may_send.remove(&link);
+                    break;
+                };
+                radios.push(person, id, &parcel);
             }
         }
         Ok(())
