@@ -97,6 +97,8 @@ impl Node {
             let message = node.store.insert_message(&new)?.ok_or(StoreError::Corrupt)?;
             let fate = (priority, None);
             node.store.insert_attachment(message, &manifest, &layout, fate, &mut *node.rng)?;
+            let percent = routing::repair_percent(node.neighbours.kept());
+            node.store.set_repair_percent(message, percent)?;
             if let Err(error) = node.stage(message, &layout, content) {
                 // Half of it is nothing; and what cannot be read is no reason to stop the node.
                 if let SendError::Unreadable(_) = error {
@@ -146,7 +148,8 @@ impl Node {
         let mut sealed = attachment.sealed;
         // One for all of them: the latest of many would tell when it was.
         let (created, age_ms) = blur(now.wall, lifetime_s, &mut *self.rng);
-        let left = places(&layout).skip(sealed as usize).count() as u64;
+        let places = || places(&layout, attachment.repair_percent).skip(sealed as usize);
+        let left = places().count() as u64;
         let is_one = left <= paid_by_one(layout.fragment_bytes());
         let one = if is_one {
             self.postmark_for_body(now.wall, left, left * layout.fragment_bytes())?
@@ -154,7 +157,7 @@ impl Node {
             None
         };
         let mut is_all = true;
-        for (block, symbol) in places(&layout).skip(sealed as usize) {
+        for (block, symbol) in places() {
             let other = if is_one { None } else { self.postmark_for(now.wall, row.contact)? };
             let Some(postmark) = one.clone().or(other) else {
                 is_all = false;
@@ -428,12 +431,12 @@ impl Node {
 
 /// All fragments that an attachment begins with, in the order of their numbers: so what one postmark
 /// pays for is a run.
-fn places(layout: &Layout) -> impl Iterator<Item = (u32, u32)> {
+fn places(layout: &Layout, repair_percent: u32) -> impl Iterator<Item = (u32, u32)> {
     let (layout, blocks) = (*layout, layout.blocks());
     let paid = paid_by_one(layout.fragment_bytes()) as u32;
     (0..blocks).flat_map(move |block| {
         let symbols = layout.symbols(block);
-        let all = symbols + routing::repair_symbols(symbols, blocks, paid);
+        let all = symbols + routing::repair_symbols(symbols, blocks, paid, repair_percent);
         (0..all).map(move |symbol| (block, symbol))
     })
 }

@@ -197,11 +197,17 @@ impl TransferOrder {
     }
 }
 
+/// How many repair symbols a body gets to a hundred others, where they are dear: so many that with
+/// the share that carriers keep what suffices is left; a quarter at least, at most as many again.
+pub(crate) fn repair_percent(kept: f64) -> u32 {
+    (100.0 / kept - 100.0).clamp(25.0, 100.0) as u32
+}
+
 /// How many symbols a block of so many gets on top, against those that are lost with their carriers
 /// or never get through: as many again, if one postmark pays for `paid` in all; of small bodies, where
-/// one carrier takes all, and of large ones, where each costs a share of a postmark, fewer.
-pub(crate) fn repair_symbols(symbols: u32, blocks: u32, paid: u32) -> u32 {
-    let few = symbols / 4 + 2;
+/// one carrier takes all, two; of large ones, where each costs a share of a postmark, so many percent.
+pub(crate) fn repair_symbols(symbols: u32, blocks: u32, paid: u32, percent: u32) -> u32 {
+    let few = (symbols * percent / 100 + 2).min(symbols);
     match (symbols, blocks) {
         (..=8, _) => 2,
         (_, 1) => symbols.min(paid.saturating_sub(symbols)).max(few),
@@ -222,6 +228,17 @@ fn is_sos(envelope: &Carried) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_less_carriers_keep_the_more_is_sent() {
+        let percents = [1.0, 0.9, 0.7, 0.5, 0.1, 0.0].map(repair_percent);
+        assert_eq!(percents, [25, 25, 42, 100, 100, 100]);
+        let blocks_of_64 = |percent| repair_symbols(64, 25, 300, percent);
+        assert_eq!([25, 42, 100].map(blocks_of_64), [18, 28, 64]);
+        // All that one postmark pays for costs nothing more.
+        assert_eq!((repair_symbols(64, 1, 300, 25), repair_symbols(64, 1, 80, 25)), (64, 18));
+        assert_eq!(repair_symbols(5, 1, 300, 100), 2);
+    }
 
     #[test]
     fn routers_have_names() {

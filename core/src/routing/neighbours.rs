@@ -120,6 +120,11 @@ impl Neighbours {
         self.sum_up();
     }
 
+    /// The share of what neighbours are handed that they keep or deliver, from 0 to 1.
+    pub(crate) fn kept(&self) -> f64 {
+        self.kept
+    }
+
     /// What the neighbour has shown of what it was handed.
     pub(crate) fn judge(
         &mut self,

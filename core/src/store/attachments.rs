@@ -21,6 +21,8 @@ pub(crate) struct Attachment {
     pub(crate) blocks_left: u32,
     /// Of an own one: fragments that are sealed.
     pub(crate) sealed: u32,
+    /// Of an own one: repair symbols to a hundred others.
+    pub(crate) repair_percent: u32,
 }
 
 /// A received body that is whole, and whose end may show now.
@@ -30,7 +32,8 @@ pub(crate) struct Whole {
 }
 
 const COLUMNS: &str =
-    "SELECT message, secret, size_bytes, symbol_bytes, priority, arrived, blocks_left, sealed
+    "SELECT message, secret, size_bytes, symbol_bytes, priority, arrived, blocks_left, sealed,
+         repair_percent
      FROM attachments";
 
 impl Store {
@@ -97,6 +100,7 @@ impl Store {
             arrived: row.get(5)?,
             blocks_left: row.get(6)?,
             sealed: row.get(7)?,
+            repair_percent: row.get(8)?,
         })
     }
 
@@ -165,6 +169,17 @@ impl Store {
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map((message.0, block), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many repair symbols an own attachment gets, before any of its fragments is sealed.
+    pub(crate) fn set_repair_percent(
+        &self,
+        message: MessageId,
+        percent: u32,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE attachments SET repair_percent = ?2 WHERE message = ?1";
+        self.connection.prepare_cached(sql)?.execute((message.0, percent))?;
+        Ok(())
     }
 
     /// How many fragments of an own attachment are sealed.

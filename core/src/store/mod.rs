@@ -155,6 +155,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/011_tags.sql"),
     include_str!("migrations/012_ack_ages.sql"),
     include_str!("migrations/013_scans.sql"),
+    include_str!("migrations/014_repair.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.
