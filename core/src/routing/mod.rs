@@ -199,6 +199,7 @@ impl TransferOrder {
 
 /// How many repair symbols a body gets to a hundred others, where they are dear: so many that with
 /// the share that carriers keep what suffices is left; a quarter at least, at most as many again.
+#[allow(clippy::cast_sign_loss, reason = "a quarter at least")]
 pub(crate) fn repair_percent(kept: f64) -> u32 {
     (100.0 / kept - 100.0).clamp(25.0, 100.0) as u32
 }
