@@ -5,7 +5,7 @@ use crate::clock::Moment;
 use crate::envelope::BodyKey;
 use crate::link::Session;
 use crate::routing::{
-    Bringer, Copy, Freight, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth,
+    Bringer, Copy, Freight, Kind, NeighbourId, Outlook, Peer, Shares, TransferOrder, Use, Worth,
     is_direct,
 };
 use crate::store::{Carried, EnvelopeRow, Standing, SteadyMs, StoreError};
@@ -153,7 +153,7 @@ impl Node {
             gone.extend(siblings.map(|it| (it, bringer(it.row))));
         }
         for (envelope, bringer) in gone {
-            self.leaving.shares.remove(freight(&envelope, bringer));
+            self.leaving.shares.remove(freight(&envelope, &self.copy(&envelope), bringer));
             self.remove_envelope(&envelope)?;
             self.turnover.evicted += 1;
         }
@@ -232,7 +232,7 @@ impl Node {
         let bringers = self.store.bringers()?;
         for (worth, envelope) in weighed {
             let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
-            let excess = shares.add(freight(&envelope, bringer));
+            let excess = shares.add(freight(&envelope, &self.copy(&envelope), bringer));
             let worth = if excess.of_kind { worth.demoted() } else { worth };
             let is_surplus = excess.of_bringer;
             order.push(Place { worth, row: envelope.row, bringer, is_surplus });
@@ -280,11 +280,11 @@ impl Node {
 }
 
 /// What takes the room of what is on board.
-fn freight(envelope: &Carried, bringer: Bringer) -> Freight {
+fn freight(envelope: &Carried, copy: &Copy, bringer: Bringer) -> Freight {
     Freight {
         bringer,
         priority: envelope.priority,
         size_bytes: envelope.size_bytes as u64,
-        is_letter: envelope.fragment.is_none(),
+        kind: Kind::of(copy),
     }
 }

@@ -19,7 +19,7 @@ use crate::envelope::{
 use crate::link::bodies::{Offer, Piece, Walk};
 use crate::link::frame::{BodyTraits, Frame, MAX_SHELVES, Shelf};
 use crate::link::{LinkId, Session, Violation};
-use crate::routing::{Bringer, Copy, Freight, Router, Tag};
+use crate::routing::{Bringer, Copy, Freight, Kind, Router, Tag};
 use crate::store::{Carried, Durability, Proof, Standing, StoreError};
 use crate::sync::Numbers;
 use sha2::{Digest, Sha256};
@@ -266,7 +266,7 @@ impl Node {
         self.count_as_whole(&mut copy, body);
         let worth = self.outlook().worth(&copy);
         let (size_bytes, priority) = (traits.fragment_bytes.into(), traits.priority);
-        if !self.admits(Freight { bringer, priority, size_bytes, is_letter: false }, worth)? {
+        if !self.admits(Freight { bringer, priority, size_bytes, kind: Kind::Fragment }, worth)? {
             return Ok(None);
         }
         let coming = self.fetching.range((body, 0)..=(body, u32::MAX)).count();

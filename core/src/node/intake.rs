@@ -14,7 +14,7 @@ use crate::identity::{Protection, Suite};
 use crate::link::bodies::Piece;
 use crate::link::frame::Passage;
 use crate::link::{LinkId, Violation};
-use crate::routing::{Bringer, Copy, Freight, Tag};
+use crate::routing::{Bringer, Copy, Freight, Kind, Tag};
 use crate::store::{
     Durability, EnvelopeRow, NewEnvelope, NewMessage, PostmarkRow, Proof, Standing, SteadyMs,
     StoreError,
@@ -356,8 +356,8 @@ impl Node {
         let worth = self.outlook().worth(&copy);
         let neighbour = self.links.get(&link).and_then(|session| session.neighbour);
         let bringer = self.bringer(neighbour);
-        let is_letter = !copy.is_fragment;
-        let freight = Freight { bringer, priority: copy.priority, size_bytes, is_letter };
+        let kind = Kind::of(&copy);
+        let freight = Freight { bringer, priority: copy.priority, size_bytes, kind };
         if !self.make_room(freight, worth)? {
             return Ok(());
         }

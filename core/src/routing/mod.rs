@@ -15,7 +15,7 @@ pub(crate) use mailboxes::{Gossip, MAX_OWN_TAGS, MAX_TAGS, Mailboxes, Tag, Told}
 pub(crate) use maxprop::{MAX_MEETINGS, MAX_OF, Vector};
 pub(crate) use neighbours::{Acquaintance, Candidate, NeighbourId, Neighbours};
 pub(crate) use reputation::{Reputation, Verdict};
-pub(crate) use shares::{Bringer, Freight, Shares, Use};
+pub(crate) use shares::{Bringer, Freight, Kind, Shares, Use};
 pub(crate) use utility::{AckAges, Ages, Copy, Outlook, Peer, Worth, letter_size_bytes};
 
 use crate::chat::ContactId;

@@ -3,9 +3,10 @@
 //! While there is room nobody is turned away. Where there is none, what exceeds a share makes room
 //! first: whatever one neighbour pours in, at whatever priority, pushes out no more of what others have
 //! brought. Of urgent mail, whoever brings it, only so much is urgent; and letters, which are many and go
-//! first everywhere, leave room for what is large.
+//! first everywhere, leave room for what is large: those of who writes much for all others.
 
 use super::NeighbourId;
+use super::utility::{Copy, MANY_BYTES};
 use crate::envelope::Priority;
 use std::collections::BTreeMap;
 
@@ -16,8 +17,9 @@ const NEWCOMERS_SHARE: u64 = 2;
 /// Of what its senders call urgent, more than this part counts as low.
 const URGENT_SHARE: u64 = 2;
 
-/// Of letters, fragments left out, more than this part counts as low.
+/// Of letters, fragments left out, more than this part counts as low; of bulk, this.
 const LETTERS_SHARE: u64 = 2;
+const BULK_SHARE: u64 = 8;
 
 /// Who brought an envelope, as far as shares go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +48,26 @@ pub(crate) struct Freight {
     pub(crate) bringer: Bringer,
     pub(crate) priority: Priority,
     pub(crate) size_bytes: u64,
-    /// Whether it is no fragment.
-    pub(crate) is_letter: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What envelopes differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Fragment,
+    Letter,
+    /// A letter that counts as a long one.
+    Bulk,
+}
+
+impl Kind {
+    pub(crate) fn of(copy: &Copy) -> Self {
+        match copy {
+            Copy { is_fragment: true, .. } => Self::Fragment,
+            Copy { size_bytes, .. } if *size_bytes > MANY_BYTES => Self::Bulk,
+            Copy { .. } => Self::Letter,
+        }
+    }
 }
 
 /// Bytes and envelopes.
@@ -89,6 +109,7 @@ pub(crate) struct Shares {
     by_bringer: BTreeMap<Bringer, Use>,
     urgent: Use,
     letters: Use,
+    bulk: Use,
 }
 
 impl Shares {
@@ -98,7 +119,7 @@ impl Shares {
 
     /// Counts one more.
     pub(crate) fn add(&mut self, freight: Freight) -> Excess {
-        let Freight { bringer, priority, size_bytes, is_letter } = freight;
+        let Freight { bringer, priority, size_bytes, kind } = freight;
         let share = if bringer == Bringer::NEWCOMERS { NEWCOMERS_SHARE } else { NEIGHBOUR_SHARE };
         let theirs = self.by_bringer.entry(bringer).or_default();
         theirs.add(size_bytes);
@@ -108,21 +129,28 @@ impl Shares {
             self.urgent.add(size_bytes);
             of_kind |= self.urgent.exceeds(self.room, URGENT_SHARE);
         }
-        if is_letter {
+        if kind != Kind::Fragment {
             self.letters.add(size_bytes);
             of_kind |= self.letters.bytes > self.room.bytes / LETTERS_SHARE;
+        }
+        if kind == Kind::Bulk {
+            self.bulk.add(size_bytes);
+            of_kind |= self.bulk.bytes > self.room.bytes / BULK_SHARE;
         }
         Excess { of_bringer, of_kind }
     }
 
     pub(crate) fn remove(&mut self, freight: Freight) {
-        let Freight { bringer, priority, size_bytes, is_letter } = freight;
+        let Freight { bringer, priority, size_bytes, kind } = freight;
         self.by_bringer.entry(bringer).or_default().remove(size_bytes);
         if priority == Priority::Urgent {
             self.urgent.remove(size_bytes);
         }
-        if is_letter {
+        if kind != Kind::Fragment {
             self.letters.remove(size_bytes);
+        }
+        if kind == Kind::Bulk {
+            self.bulk.remove(size_bytes);
         }
     }
 
@@ -155,7 +183,7 @@ mod tests {
         let mut shares = Shares::new(Use { bytes: 1000, envelopes: 8 });
         let fragment = |bringer, priority, size_bytes| {
             let bringer = Bringer(bringer);
-            Freight { bringer, priority, size_bytes, is_letter: false }
+            Freight { bringer, priority, size_bytes, kind: Kind::Fragment }
         };
         let normal = |bringer, size_bytes| fragment(bringer, Priority::Normal, size_bytes);
         let urgent = |bringer, size_bytes| fragment(bringer, Priority::Urgent, size_bytes);
@@ -178,7 +206,13 @@ mod tests {
         assert_eq!(shares.excess_of(urgent(12, 100)), none);
 
         let letter =
-            |bringer, size_bytes| Freight { is_letter: true, ..normal(bringer, size_bytes) };
+            |bringer, size_bytes| Freight { kind: Kind::Letter, ..normal(bringer, size_bytes) };
+        let bulk =
+            |bringer, size_bytes| Freight { kind: Kind::Bulk, ..normal(bringer, size_bytes) };
+        assert_eq!(shares.add(bulk(30, 125)), none);
+        assert_eq!(shares.excess_of(bulk(31, 1)), of_kind);
+        assert_eq!(shares.excess_of(letter(31, 1)), none);
+        shares.remove(bulk(30, 125));
         for bringer in 20..25 {
             assert_eq!(shares.add(letter(bringer, 100)), none);
         }

@@ -188,9 +188,14 @@ impl Outlook<'_> {
 /// A letter counts as long as this part of all letters that have come under its postmark, if it is
 /// shorter: who writes much spreads each less.
 const POSTMARK_PART: u64 = 4;
+/// More than this under one postmark, which is good for a day, is much.
+pub(crate) const MANY_BYTES: u64 = 16 * 1024;
 
-/// What a letter counts as, of all that came under its postmark.
+/// What a letter counts as, of all that came under its postmark: of many, in proportion to the third power
+/// of what they are together. So who writes more spreads each less, and all of them less than some.
 pub(crate) fn letter_size_bytes(size_bytes: u64, postmark_bytes: u64) -> u64 {
+    let many = postmark_bytes.saturating_mul(postmark_bytes) / MANY_BYTES / MANY_BYTES;
+    let postmark_bytes = postmark_bytes.saturating_mul(many.max(1));
     size_bytes.max(postmark_bytes / POSTMARK_PART)
 }
 
@@ -357,6 +362,17 @@ mod tests {
         assert!(carry.may_spread(&held, stranger(false)));
         let letter = Copy { is_fragment: false, generation: 3, ..held };
         assert!(!carry.may_spread(&letter, stranger(false)), "of bodies only");
+    }
+
+    #[test]
+    fn who_writes_much_spreads_no_more_in_all() {
+        assert_eq!(letter_size_bytes(1500, 1500), 1500);
+        assert_eq!(letter_size_bytes(1500, 12_000), 3000);
+        assert_eq!(letter_size_bytes(1500, 4 * MANY_BYTES), 16 * MANY_BYTES);
+        // Copies are in inverse proportion to what a letter counts as.
+        let spread_bytes = |letters: u64| letters as f64 / letter_size_bytes(1, letters) as f64;
+        assert!(spread_bytes(64 * MANY_BYTES) < spread_bytes(8 * MANY_BYTES));
+        assert!(letter_size_bytes(1, u64::MAX) >= u64::MAX / POSTMARK_PART);
     }
 
     #[test]
