@@ -95,6 +95,11 @@ impl Footpost {
         self.line.ask(|node| Ok(node.is_superseded())).await
     }
 
+    /// Whether this identity was revoked, and none took its place: nothing can be written then.
+    pub async fn has_ended(&self) -> Result<bool, NodeError> {
+        self.line.ask(|node| Ok(node.has_ended())).await
+    }
+
     /// Writes identity, contacts and messages to a new file, sealed under the recovery words.
     pub async fn back_up(&self, recovery_words: String, path: String) -> Result<(), BackupError> {
         let (recovery, path) = (words(recovery_words)?, PathBuf::from(path));

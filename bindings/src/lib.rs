@@ -49,7 +49,7 @@ pub use messages::{Content, Conversation, DeliveryState, Found, Message, Priorit
 pub use node::{DialError, Footpost};
 pub use power::{Conditions, PowerMode, Tick};
 pub use stats::{Neighbour, Stats};
-pub use vault::{Keystore, KeystoreError, Vault};
+pub use vault::{Keystore, KeystoreError, Vault, change_passphrase};
 pub use wifi_direct::{
     WifiDirect, WifiDirectCommand, WifiDirectError, WifiDirectFact, WifiStation,
 };

@@ -297,6 +297,12 @@ impl Footpost {
             })
             .await
     }
+
+    /// Whether writers learn that their messages were read, from now on. Not kept over a restart: the
+    /// configuration says it then.
+    pub async fn set_read_receipts(&self, on: bool) -> Result<(), NodeError> {
+        self.line.ask(move |node| Ok(node.set_read_receipts(on))).await
+    }
 }
 
 impl Footpost {

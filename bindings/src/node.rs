@@ -65,7 +65,11 @@ impl Footpost {
     ///
     /// An error says that the node had stopped before, and why.
     pub async fn shutdown(&self) -> Result<(), NodeError> {
-        self.line.shutdown().await
+        match self.line.shutdown().await {
+            // After `halt` too there is nothing left to stop.
+            Err(NodeError::Closed) => Ok(()),
+            ended => ended,
+        }
     }
 
     /// Stops the node where it stands, as the end of its process would: nothing accepted is lost, and

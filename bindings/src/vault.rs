@@ -38,6 +38,24 @@ pub enum Vault {
     Open,
 }
 
+/// Puts the key of the node in `directory`, which lies in a file, under another passphrase; none leaves
+/// it open. The node may be running. A copy of the directory made before opens by the old one still.
+///
+/// Takes a second: not to be called on a thread that draws.
+#[uniffi::export]
+pub fn change_passphrase(
+    directory: String,
+    old: Option<String>,
+    new: Option<String>,
+) -> Result<(), OpenError> {
+    let mut vault = FileVault::open(&Path::new(&directory).join(VAULT))?;
+    if let Some(old) = old {
+        vault.set_passphrase(Zeroizing::new(old));
+    }
+    let new = new.map(Zeroizing::new);
+    Ok(vault.change(new.as_ref().map(|text| text.as_str()), &mut rng()?)?)
+}
+
 /// A place for one small secret, such as a file encrypted under a key of Android's Keystore, or an item
 /// of Apple's keychain that stays on this device and out of backups.
 ///

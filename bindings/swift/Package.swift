@@ -1,6 +1,6 @@
 // swift-tools-version: 6.0
 // Footpost for Swift. `generate` makes first what is under Generated, from the Rust beside it; whoever
-// links says where the library is: `swift build -Xlinker -LGenerated/library`.
+// links says where the library is: `swift build -Xlinker -L$PWD/Generated`.
 import PackageDescription
 
 let package = Package(

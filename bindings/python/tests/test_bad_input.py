@@ -16,7 +16,7 @@ from footpost import (
 
 def test_calls_after_shutdown_are_refused_and_a_second_shutdown_does_nothing(home):
     async def end():
-        async with pair(home) as (node, _, bobs, __):
+        async with pair(home) as (node, other, bobs, _):
             await node.shutdown()
             await node.shutdown()
             with pytest.raises(NodeError.Closed, match="open it again"):
@@ -24,6 +24,10 @@ def test_calls_after_shutdown_are_refused_and_a_second_shutdown_does_nothing(hom
             with pytest.raises(SendError.Node) as error:
                 await node.send_text(bobs, "too late")
             assert isinstance(error.value.reason, NodeError.Closed)
+            other.halt()
+            other.halt()
+            with pytest.raises(NodeError.Closed):
+                await other.card()
 
     run(end())
 

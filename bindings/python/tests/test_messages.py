@@ -5,12 +5,14 @@ from conftest import event, pair, reaches, received, run, start, text
 from footpost import (
     AttachmentError,
     BulletinDraft,
+    BulletinError,
     BulletinFilter,
     BulletinKind,
     Content,
     DeliveryState,
     Event,
     Priority,
+    Stance,
 )
 
 
@@ -64,7 +66,8 @@ def test_conversations_show_the_newest_message_and_what_is_unseen(home):
 
 def test_a_writer_learns_that_a_message_was_read_if_its_reader_wants_that(home):
     async def read():
-        async with pair(home, read_receipts=True) as (alice, bob, bobs, _):
+        async with pair(home) as (alice, bob, bobs, _):
+            await bob.set_read_receipts(True)
             sent = await alice.send_text(bobs, "did you see?")
             await bob.mark_seen((await received(bob)).id)
             await reaches(alice, sent, DeliveryState.READ)
@@ -108,5 +111,13 @@ def test_a_bulletin_reaches_everybody_and_a_followed_publisher_is_announced(home
             [shown] = await bob.bulletins(BulletinFilter(region="u33"))
             assert (shown.text, shown.kind) == ("boil the water", BulletinKind.ALERT)
             assert await bob.bulletins(BulletinFilter(topic="roads")) == []
+            [publisher] = await bob.publishers()
+            assert (publisher.address, publisher.stance) == (told.publisher, Stance.FOLLOWED)
+            await bob.mute(told.publisher)
+            assert await bob.bulletins(BulletinFilter()) == []
+            await bob.unfollow(told.publisher)
+            assert await bob.publishers() == []
+            with pytest.raises(BulletinError.UnknownPublisher):
+                await bob.follow("nobody")
 
     run(publish())

@@ -8,7 +8,7 @@ from conftest import (
 )
 from footpost import (
     BackupError, Conditions, DeliveryState, Footpost, LinkCost, LinkError, LinkRole, OpenError,
-    PowerMode, Vault,
+    PowerMode, Vault, change_passphrase,
 )
 
 
@@ -41,6 +41,7 @@ def test_a_backup_is_restored_with_the_words(home):
             assert await alice.address() == address
             [message] = await alice.messages()
             assert text(message) == "remember"
+            assert not await alice.is_superseded()
         with pytest.raises(BackupError.InUse):
             Footpost.restore(other, Vault.OPEN(), words, str(home / "backup"))
 
@@ -108,6 +109,7 @@ def test_two_nodes_talk_over_a_stream_that_the_application_carries(home):
             sent = await alice.send_text(bobs, "by radio")
             await reaches(alice, sent, DeliveryState.DELIVERED)
             assert text(await received(bob)) == "by radio"
+            assert [neighbour.contact for neighbour in await alice.neighbours()] == [bobs]
             here.disconnected()
             there.disconnected()
             await asyncio.wait_for(asyncio.gather(*pumps), 60)
@@ -137,6 +139,14 @@ def test_a_store_opens_with_its_passphrase_alone(home):
         with pytest.raises(OpenError.Locked):
             Footpost.open(config(home), Vault.OPEN())
         async with Footpost.open(config(home), vault) as node:
+            assert await node.address() == address
+        with pytest.raises(OpenError.WrongPassphrase):
+            change_passphrase(str(home), "battery", None)
+        change_passphrase(str(home), "correct horse", "battery")
+        with pytest.raises(OpenError.WrongPassphrase):
+            Footpost.open(config(home), vault)
+        change_passphrase(str(home), "battery", None)
+        async with Footpost.open(config(home), Vault.OPEN()) as node:
             assert await node.address() == address
 
     run(unlock())

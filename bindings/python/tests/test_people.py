@@ -1,8 +1,10 @@
 """Oneself and others."""
 
 import pytest
-from conftest import event, introduce, pair, received, run, start, text
-from footpost import ContactError, Event, Relation, SendError, read_card
+from conftest import event, introduce, pair, received, run, start, text, until
+from footpost import (
+    ContactError, Event, IdentityError, KeyWarning, Relation, SendError, read_card,
+)
 
 
 def test_a_new_node_has_an_address_and_a_card_that_others_can_read(home):
@@ -69,5 +71,39 @@ def test_a_contact_is_renamed_muted_verified_and_removed(home):
             assert await alice.contacts() == []
             with pytest.raises(ContactError.Unknown, match="no such contact"):
                 await alice.contact(bobs)
+
+    run(change())
+
+
+def test_an_identity_is_rotated_revoked_and_ended_with_the_words(home):
+    async def change():
+        async with start(home / "alice") as alice:
+            first = " ".join(await alice.create_words())
+            with pytest.raises(IdentityError.WordsExist):
+                await alice.create_words()
+            words = " ".join(await alice.replace_words(first))
+            async with start(home / "bob", peers=[alice.listen_address()]) as bob:
+                bobs = await introduce(alice, bob, "Bob")
+                alices = await introduce(bob, alice, "Alice")
+                await bob.verify_contact(alices)
+
+                async def follows():
+                    return (await bob.contact(alices)).address == await alice.address()
+
+                await alice.rotate_identity(words)
+                assert not await follows()
+                await until(follows)
+                contact = await bob.contact(alices)
+                assert contact.verified and contact.warning is None
+                with pytest.raises(IdentityError.WrongWords):
+                    await alice.revoke_identity(first)
+                await alice.revoke_identity(words)
+                await until(follows)
+                await alice.end_identity(words)
+                assert await alice.has_ended()
+                with pytest.raises(SendError.Ended):
+                    await alice.send_text(bobs, "too late")
+                told = await event(bob, Event.is_KEY_WARNING)
+                assert (told.contact, told.warning) == (alices, KeyWarning.REVOKED)
 
     run(change())

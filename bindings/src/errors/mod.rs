@@ -10,7 +10,7 @@ pub use mail::{AttachmentError, BulletinError, SendError};
 pub use open::OpenError;
 pub use people::{BackupError, ContactError, IdentityError};
 
-use crate::node::DialError;
+use crate::{LinkError, WifiDirectError, node::DialError};
 use footpost_core as core;
 use footpost_transports::Stopped;
 
@@ -108,5 +108,7 @@ explained!(
     AttachmentError,
     BulletinError,
     IdentityError,
-    BackupError
+    BackupError,
+    LinkError,
+    WifiDirectError
 );

@@ -172,6 +172,11 @@ impl Node {
         self.offer(&sealed.id)
     }
 
+    /// Whether [`Node::mark_seen`] tells the writer, from now on.
+    pub fn set_read_receipts(&mut self, on: bool) {
+        self.config.read_receipts(on);
+    }
+
     /// Notes that the user has seen a received message, and tells its writer if read receipts are
     /// on.
     ///

@@ -69,6 +69,7 @@ from ._generated import (
     WifiDirectFact,
     WifiStation,
     ble_service,
+    change_passphrase,
     read_card,
 )
 
@@ -131,6 +132,7 @@ __all__ = [
     "WifiDirectFact",
     "WifiStation",
     "ble_service",
+    "change_passphrase",
     "read_card",
 ]
 
@@ -150,7 +152,6 @@ class Footpost(_generated.Footpost):
     def restore(cls, config: Config, vault: Vault, recovery_words: str, path: str) -> Footpost:
         """Opens a node from a backup, in the configuration's directory, which has none yet."""
         return _halted_at_exit(super().restore(config, vault, recovery_words, path))
-
 
     async def next_event(self) -> Event | None:
         """The next event; none once the node has stopped and all were taken.
@@ -207,11 +208,12 @@ for _error in (
     BackupError,
     BulletinError,
     ContactError,
-    DeliveryState,
     DialError,
     IdentityError,
+    LinkError,
     NodeError,
     OpenError,
     SendError,
+    WifiDirectError,
 ):
     _explain(_error)

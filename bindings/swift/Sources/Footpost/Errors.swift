@@ -19,3 +19,5 @@ extension AttachmentError: Explained {}
 extension BulletinError: Explained {}
 extension IdentityError: Explained {}
 extension BackupError: Explained {}
+extension LinkError: Explained {}
+extension WifiDirectError: Explained {}

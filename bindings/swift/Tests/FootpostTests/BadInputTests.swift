@@ -15,6 +15,9 @@ extension Behaviours {
                     await #expect(throws: SendError.Node(reason: .Closed)) {
                         try await it.alice.sendText(contact: it.bobs, text: "too late")
                     }
+                    it.bob.halt()
+                    it.bob.halt()
+                    await #expect(throws: NodeError.Closed) { try await it.bob.card() }
                 }
             }
         }

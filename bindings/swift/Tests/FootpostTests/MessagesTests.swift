@@ -60,7 +60,8 @@ extension Behaviours {
 
         @Test func a_writer_learns_that_a_message_was_read_if_its_reader_wants_that() async throws {
             try await atHome { home in
-                try await pair(home, readReceipts: true) { it in
+                try await pair(home) { it in
+                    try await it.bob.setReadReceipts(on: true)
                     let sent = try await it.alice.sendText(contact: it.bobs, text: "did you see?")
                     try await it.bob.markSeen(message: try await it.bob.received().id)
                     try await it.alice.reaches(sent, .read)
@@ -109,6 +110,15 @@ extension Behaviours {
                     let shown = try await it.bob.bulletins(filter: BulletinFilter(region: "u33"))
                     #expect(shown.map(\.text) == ["boil the water"] && shown.map(\.kind) == [.alert])
                     #expect(try await it.bob.bulletins(filter: BulletinFilter(topic: "roads")) == [])
+                    let publishers = try await it.bob.publishers()
+                    #expect(publishers == [Publisher(address: publisher, stance: .followed)])
+                    try await it.bob.mute(publisher: publisher)
+                    #expect(try await it.bob.bulletins(filter: BulletinFilter()) == [])
+                    try await it.bob.unfollow(publisher: publisher)
+                    #expect(try await it.bob.publishers() == [])
+                    await #expect(throws: BulletinError.UnknownPublisher) {
+                        try await it.bob.follow(publisher: "nobody")
+                    }
                 }
             }
         }

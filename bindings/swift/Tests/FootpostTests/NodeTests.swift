@@ -42,6 +42,7 @@ extension Behaviours {
                 try await restored.shutDown { node async throws in
                     #expect(try await node.address() == address)
                     #expect(try await node.messages().map(\.text) == ["remember"])
+                    #expect(try await !node.isSuperseded())
                 }
                 #expect(throws: BackupError.InUse) {
                     try Footpost.restore(config: other, vault: .open, recoveryWords: words, path: backup)
@@ -115,6 +116,7 @@ extension Behaviours {
                         let sent = try await alice.sendText(contact: bobs, text: "by radio")
                         try await alice.reaches(sent, .delivered)
                         #expect(try await bob.received().text == "by radio")
+                        #expect(try await alice.neighbours().map(\.contact) == [bobs])
                         here.disconnected()
                         there.disconnected()
                         _ = try await (oneWay, otherWay)
@@ -147,6 +149,17 @@ extension Behaviours {
                 }
                 #expect(throws: OpenError.Locked) { try start(home) }
                 try await Footpost.open(config: config(home), vault: vault).shutDown { node async throws in
+                    #expect(try await node.address() == address)
+                }
+                #expect(throws: OpenError.WrongPassphrase) {
+                    try changePassphrase(directory: home.path, old: "battery", new: nil)
+                }
+                try changePassphrase(directory: home.path, old: "correct horse", new: "battery")
+                #expect(throws: OpenError.WrongPassphrase) {
+                    try Footpost.open(config: config(home), vault: vault)
+                }
+                try changePassphrase(directory: home.path, old: "battery", new: nil)
+                try await start(home).shutDown { node async throws in
                     #expect(try await node.address() == address)
                 }
             }

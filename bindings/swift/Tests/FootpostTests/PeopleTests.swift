@@ -76,5 +76,39 @@ extension Behaviours {
                 }
             }
         }
+
+        @Test func an_identity_is_rotated_revoked_and_ended_with_the_words() async throws {
+            try await atHome { home in
+                try await start(home / "alice").shutDown { alice async throws in
+                    let first = try await alice.createWords().joined(separator: " ")
+                    await #expect(throws: IdentityError.WordsExist) { try await alice.createWords() }
+                    let words = try await alice.replaceWords(old: first).joined(separator: " ")
+                    try await start(home / "bob", alice.listenAddress()).shutDown { bob in
+                        let bobs = try await alice.meet(bob, "Bob")
+                        let alices = try await bob.meet(alice, "Alice")
+                        try await bob.verifyContact(contact: alices)
+                        let follows: @Sendable () async throws -> Bool = {
+                            try await bob.contact(contact: alices).address == alice.address()
+                        }
+                        try await alice.rotateIdentity(recoveryWords: words)
+                        #expect(try await !follows())
+                        try await until(follows)
+                        let contact = try await bob.contact(contact: alices)
+                        #expect(contact.verified && contact.warning == nil)
+                        await #expect(throws: IdentityError.WrongWords) {
+                            try await alice.revokeIdentity(recoveryWords: first)
+                        }
+                        try await alice.revokeIdentity(recoveryWords: words)
+                        try await until(follows)
+                        try await alice.endIdentity(recoveryWords: words)
+                        #expect(try await alice.hasEnded())
+                        await #expect(throws: SendError.Ended) {
+                            try await alice.sendText(contact: bobs, text: "too late")
+                        }
+                        try await bob.event { $0 == .keyWarning(contact: alices, warning: .revoked) ? () : nil }
+                    }
+                }
+            }
+        }
     }
 }

@@ -8,12 +8,11 @@ let soon = Duration.seconds(60)
 
 /// A node that is found by its address alone, acknowledges at once, and asks for no work.
 public func config(
-    _ directory: URL, listen: String = "127.0.0.1:0", peers: [String] = [], readReceipts: Bool = false,
-    maxCarriedBytes: UInt64? = nil
+    _ directory: URL, listen: String = "127.0.0.1:0", peers: [String] = [], maxCarriedBytes: UInt64? = nil
 ) -> Config {
     Config(
-        directory: directory.path, listen: listen, peers: peers, lan: false, readReceipts: readReceipts,
-        maxCarriedBytes: maxCarriedBytes, ackDelayMaxMs: 0, simulated: true)
+        directory: directory.path, listen: listen, peers: peers, lan: false, maxCarriedBytes: maxCarriedBytes,
+        ackDelayMaxMs: 0, simulated: true)
 }
 
 public func start(_ directory: URL, _ peers: String...) throws -> Footpost {
@@ -38,10 +37,9 @@ public struct Pair: Sendable {
 }
 
 /// Alice and Bob, connected.
-public func pair(_ home: URL, readReceipts: Bool = false, _ test: (Pair) async throws -> Void) async throws {
+public func pair(_ home: URL, _ test: (Pair) async throws -> Void) async throws {
     try await start(home / "alice").shutDown { alice in
-        let settings = config(home / "bob", peers: [alice.listenAddress()], readReceipts: readReceipts)
-        try await Footpost.open(config: settings, vault: .open).shutDown { bob in
+        try await start(home / "bob", alice.listenAddress()).shutDown { bob in
             let bobs = try await alice.meet(bob, "Bob")
             let alices = try await bob.meet(alice, "Alice")
             try await test(Pair(alice: alice, bob: bob, bobs: bobs, alices: alices))

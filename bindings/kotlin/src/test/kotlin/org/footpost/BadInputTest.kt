@@ -27,7 +27,15 @@ class BadInputTest {
             assertThrows<NodeException.Closed> { it.alice.card() }
             val error = assertThrows<SendException.Node> { it.alice.sendText(it.bobs, "too late") }
             assertTrue(error.reason is NodeException.Closed)
+            it.bob.halt()
+            it.bob.halt()
+            assertThrows<NodeException.Closed> { it.bob.card() }
         }
+        val node = start(home.resolve("third"))
+        node.shutdown()
+        repeat(2) { node.close() }
+        // Kotlin's own error, as for whatever is used after it was closed.
+        assertThrows<IllegalStateException> { node.card() }
     }
 
     @Test

@@ -64,17 +64,11 @@ class MessagesTest {
 
     @Test
     fun a_writer_learns_that_a_message_was_read_if_its_reader_wants_that(@TempDir home: Path) = onNodes {
-        home.resolve("bob")
-        start(home.resolve("alice")).shutDownAfter { alice ->
-            val settings =
-                config(home.resolve("bob"), peers = listOf(alice.listenAddress()), readReceipts = true)
-            Footpost.open(settings, Vault.Open).shutDownAfter { bob ->
-                val bobs = alice.meet(bob, "Bob")
-                bob.meet(alice, "Alice")
-                val sent = alice.sendText(bobs, "did you see?")
-                bob.markSeen(bob.received().id)
-                alice.reaches(sent, DeliveryState.READ)
-            }
+        pair(home) {
+            it.bob.setReadReceipts(true)
+            val sent = it.alice.sendText(it.bobs, "did you see?")
+            it.bob.markSeen(it.bob.received().id)
+            it.alice.reaches(sent, DeliveryState.READ)
         }
     }
 
@@ -108,6 +102,12 @@ class MessagesTest {
             val shown = it.bob.bulletins(BulletinFilter(region = "u33")).single()
             assertEquals("boil the water" to BulletinKind.ALERT, shown.text to shown.kind)
             assertTrue(it.bob.bulletins(BulletinFilter(topic = "roads")).isEmpty())
+            assertEquals(listOf(Publisher(told.publisher, Stance.FOLLOWED)), it.bob.publishers())
+            it.bob.mute(told.publisher)
+            assertTrue(it.bob.bulletins(BulletinFilter()).isEmpty())
+            it.bob.unfollow(told.publisher)
+            assertTrue(it.bob.publishers().isEmpty())
+            assertThrows<BulletinException.UnknownPublisher> { it.bob.follow("nobody") }
         }
     }
 }

@@ -46,6 +46,7 @@ class NodeTest {
         Footpost.restore(other, Vault.Open, words, backup).shutDownAfter {
             assertEquals(address, it.address())
             assertEquals("remember", it.messages().single().text)
+            assertFalse(it.isSuperseded())
         }
         assertThrows<BackupException.InUse> { Footpost.restore(other, Vault.Open, words, backup) }
     }
@@ -112,6 +113,7 @@ class NodeTest {
                     val sent = alice.sendText(bobs, "by radio")
                     alice.reaches(sent, DeliveryState.DELIVERED)
                     assertEquals("by radio", bob.received().text)
+                    assertEquals(listOf(bobs), alice.neighbours().map { it.contact })
                     here.disconnected()
                     there.disconnected()
                 }
@@ -140,6 +142,11 @@ class NodeTest {
         assertThrows<OpenException.WrongPassphrase> { Footpost.open(config(home), wrong) }
         assertThrows<OpenException.Locked> { start(home) }
         Footpost.open(config(home), vault).shutDownAfter { assertEquals(address, it.address()) }
+        assertThrows<OpenException.WrongPassphrase> { changePassphrase(home.toString(), "battery", null) }
+        changePassphrase(home.toString(), "correct horse", "battery")
+        assertThrows<OpenException.WrongPassphrase> { Footpost.open(config(home), vault) }
+        changePassphrase(home.toString(), "battery", null)
+        start(home).shutDownAfter { assertEquals(address, it.address()) }
     }
 
     @Test

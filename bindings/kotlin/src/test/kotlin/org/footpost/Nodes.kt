@@ -19,14 +19,12 @@ fun config(
     directory: Path,
     listen: String = "127.0.0.1:0",
     peers: List<String> = emptyList(),
-    readReceipts: Boolean = false,
     maxCarriedBytes: ULong? = null,
 ) = Config(
     directory = directory.toString(),
     listen = listen,
     peers = peers,
     lan = false,
-    readReceipts = readReceipts,
     maxCarriedBytes = maxCarriedBytes,
     ackDelayMaxMs = 0u,
     simulated = true,
@@ -54,9 +52,8 @@ suspend fun Footpost.meet(whom: Footpost, name: String) = addContact(whom.card()
 class Pair(val alice: Footpost, val bob: Footpost, val bobs: Long, val alices: Long)
 
 /** Alice and Bob, connected, and what each calls the other. */
-suspend fun pair(home: Path, readReceipts: Boolean = false, block: suspend (Pair) -> Unit) {
-    val settings = config(home.resolve("alice"), readReceipts = readReceipts)
-    Footpost.open(settings, Vault.Open).shutDownAfter { alice ->
+suspend fun pair(home: Path, block: suspend (Pair) -> Unit) {
+    start(home.resolve("alice")).shutDownAfter { alice ->
         start(home.resolve("bob"), alice.listenAddress()).shutDownAfter { bob ->
             block(Pair(alice, bob, alice.meet(bob, "Bob"), bob.meet(alice, "Alice")))
         }

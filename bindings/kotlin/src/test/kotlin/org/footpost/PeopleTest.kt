@@ -2,6 +2,7 @@ package org.footpost
 
 import java.nio.file.Path
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
@@ -68,6 +69,35 @@ class PeopleTest {
             assertEquals(emptyList<Contact>(), alice.contacts())
             val error = assertThrows<ContactException.Unknown> { alice.contact(it.bobs) }
             assertEquals("there is no such contact", error.explanation())
+        }
+    }
+
+    @Test
+    fun an_identity_is_rotated_revoked_and_ended_with_the_words(@TempDir home: Path) = onNodes {
+        start(home.resolve("alice")).shutDownAfter { alice ->
+            val first = alice.createWords().joinToString(" ")
+            assertThrows<IdentityException.WordsExist> { alice.createWords() }
+            val words = alice.replaceWords(first).joinToString(" ")
+            start(home.resolve("bob"), alice.listenAddress()).shutDownAfter { bob ->
+                val bobs = alice.meet(bob, "Bob")
+                val alices = bob.meet(alice, "Alice")
+                bob.verifyContact(alices)
+                suspend fun follows() = bob.contact(alices).address == alice.address()
+
+                alice.rotateIdentity(words)
+                assertFalse(follows())
+                until { follows() }
+                val contact = bob.contact(alices)
+                assertEquals(true to null, contact.verified to contact.warning)
+                assertThrows<IdentityException.WrongWords> { alice.revokeIdentity(first) }
+                alice.revokeIdentity(words)
+                until { follows() }
+                alice.endIdentity(words)
+                assertTrue(alice.hasEnded())
+                assertThrows<SendException.Ended> { alice.sendText(bobs, "too late") }
+                val told = bob.event<Event.KeyWarning>()
+                assertEquals(alices to KeyWarning.REVOKED, told.contact to told.warning)
+            }
         }
     }
 }

@@ -6,9 +6,8 @@ import kotlin.system.exitProcess
 /** A process of its own on the same classes; `java -cp … org.footpost.ProcessesKt WHAT ARGUMENTS`. */
 fun process(vararg arguments: String): Process {
     val java = Path.of(System.getProperty("java.home"), "bin", "java").toString()
-    val library = "-Djna.library.path=" + System.getProperty("jna.library.path")
     val classes = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
-    val command = listOf(java, library, "-cp", classes, "org.footpost.ProcessesKt") + arguments
+    val command = listOf(java, "-cp", classes, "org.footpost.ProcessesKt") + arguments
     return ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
 }
 
