@@ -5,7 +5,7 @@
 mod common;
 
 use common::{run, scenario};
-use footpost_sim::{BleMode, Figures, Radio, Scenario, Settings};
+use footpost_sim::{BleMode, Figures, Radio, Scenario, Settings, World};
 
 fn by_ble(scenario: &Scenario, mode: BleMode) -> Figures {
     let settings =
@@ -89,4 +89,32 @@ fn neighbours_with_nothing_new_leave_each_other_alone() {
     // Whoever changes address and tag is known all the same: not one connection a quarter of an hour.
     assert!((1..=8).contains(&energy.connects), "{energy:?}");
     assert!(energy.mah_a_day.connected_idle < 3.0, "{energy:?}");
+}
+
+#[test]
+fn in_the_background_two_per_cent_of_a_battery_deliver_nearly_what_radios_that_are_always_on_do() {
+    let scenario = World::Disaster.scenario(20, 1, 1, 1);
+    let lifetime_s = World::Disaster.nature().lifetime_s;
+    let by = |radio| {
+        let settings =
+            Settings { radio, lifetime_s, rate_bytes_per_s: 30_000, ..Settings::default() };
+        run(&scenario, &settings)
+    };
+    let (always, ble) = (by(Radio::Always), by(Radio::Ble(BleMode::Background)));
+    assert!(always.delivered > 30 && always.energy.is_none(), "{always:?}");
+    assert!(ble.delivered * 10 >= always.delivered * 9, "{} {ble:?}", always.delivered);
+    assert_eq!(ble.violations, 0);
+    let energy = ble.energy.unwrap();
+    // Of 4,000 mAh.
+    assert!(energy.total_mah_a_day < 80.0 && energy.most_mah_a_day < 80.0, "{energy:?}");
+    let kinds = energy.mah_a_day;
+    let sum = kinds.scan
+        + kinds.advertise
+        + kinds.connect
+        + kinds.connected_idle
+        + kinds.transmit
+        + kinds.receive;
+    assert!((sum / energy.total_mah_a_day - 1.0).abs() < 1e-9, "{energy:?}");
+    let kinds = [kinds.connect, kinds.connected_idle, kinds.transmit, kinds.receive];
+    assert!(kinds.iter().all(|kind| *kind > 0.05), "{energy:?}");
 }

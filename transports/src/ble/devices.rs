@@ -58,6 +58,8 @@ struct Visit {
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     seen: BTreeMap<Device, Sighting>,
+    /// The same by when they were seen last: each packet of a link asks for the few in sight.
+    order: BTreeSet<(Duration, Device)>,
     visits: BTreeMap<NodeId, Visit>,
     /// Tags of nodes that have what this one has.
     known: BTreeMap<Tag, NodeId>,
@@ -71,10 +73,13 @@ impl Devices {
     }
 
     pub(crate) fn seen(&mut self, now: Duration, device: Device, rssi: i8, tag: Option<Tag>) {
-        if !self.seen.contains_key(&device) && self.seen.len() >= MAX_DEVICES {
-            let oldest = self.seen.iter().min_by_key(|(_, it)| it.at).map(|(device, _)| *device);
-            oldest.and_then(|device| self.seen.remove(&device));
+        if let Some(before) = self.seen.get(&device) {
+            self.order.remove(&(before.at, device));
+        } else if self.seen.len() >= MAX_DEVICES {
+            let oldest = self.order.pop_first();
+            oldest.and_then(|(_, device)| self.seen.remove(&device));
         }
+        self.order.insert((now, device));
         let sighting = self.seen.entry(device).or_insert(Sighting {
             at: now,
             rssi,
@@ -100,7 +105,12 @@ impl Devices {
 
     /// How many are in sight.
     pub(crate) fn count(&self, now: Duration) -> usize {
-        self.seen.values().filter(|it| it.at + FRESH > now).count()
+        self.in_sight(now).count()
+    }
+
+    fn in_sight(&self, now: Duration) -> impl Iterator<Item = Device> + '_ {
+        let latest_first = self.order.iter().rev();
+        latest_first.take_while(move |(at, _)| *at + FRESH > now).map(|(_, device)| *device)
     }
 
     /// The device did not connect, or did not turn out to be a node in time.
@@ -175,12 +185,12 @@ impl Devices {
         linked: &'a BTreeSet<NodeId>,
         busy: &'a BTreeSet<Device>,
     ) -> impl Iterator<Item = (Duration, Device)> + 'a {
-        let fresh = self.seen.iter().filter(move |(_, it)| it.at + FRESH > now);
-        fresh.filter_map(move |(device, sighting)| {
+        self.in_sight(now).filter_map(move |device| {
+            let sighting = self.seen.get(&device)?;
             let due = self.due(sighting)?.max(sighting.not_before);
             let is_linked = self.node(sighting).is_some_and(|node| linked.contains(&node));
             let is_fresh = sighting.at + FRESH > due;
-            (is_fresh && !is_linked && !busy.contains(device)).then_some((due, *device))
+            (is_fresh && !is_linked && !busy.contains(&device)).then_some((due, device))
         })
     }
 

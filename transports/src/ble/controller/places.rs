@@ -55,8 +55,9 @@ impl Controller {
         true
     }
 
+    /// None while a connection comes or goes: what becomes of it is heard.
     pub(super) fn rotation_at(&self, now: Duration) -> Option<Duration> {
-        if self.is_ending() {
+        if self.is_ending() || self.is_connecting() {
             return None;
         }
         let up = self.links.values().filter(|link| link.is_up());
@@ -82,8 +83,7 @@ impl Controller {
 
     /// Connects whoever is worth it most: one at a time, since stacks fail otherwise.
     pub(super) fn connect(&mut self, now: Duration) {
-        let is_connecting = self.links.values().any(|link| link.stage == Stage::Connecting);
-        if is_connecting {
+        if self.is_connecting() {
             return;
         }
         let Some(device) = self.devices.choose(now, &self.linked(), &self.busy()) else { return };
@@ -98,6 +98,10 @@ impl Controller {
         self.insert(now, connection, Stage::Connecting, CONNECT_LIMIT);
         self.radio.usage.connects += 1;
         self.commands.push_back(Command::Connect { device });
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.links.values().any(|link| link.stage == Stage::Connecting)
     }
 
     fn is_ending(&self) -> bool {
