@@ -12,7 +12,8 @@ use crate::ble::{
 };
 use bluer::{
     Adapter, AdapterEvent, AdapterProperty, Address, DiscoveryFilter, DiscoveryTransport,
-    SessionEvent, Uuid, adv::Advertisement,
+    SessionEvent, Uuid,
+    adv::Advertisement,
     gatt::local::CharacteristicControlEvent,
     l2cap::{SocketAddr, Stream, StreamListener},
 };

@@ -55,8 +55,7 @@ pub(crate) async fn take(adapter: &Adapter, bytes: usize) -> bluer::Result<()> {
         ..Characteristic::default()
     };
     let characteristics = vec![inbox, outbox];
-    let service =
-        Service { uuid: SERVICE, primary: true, characteristics, ..Service::default() };
+    let service = Service { uuid: SERVICE, primary: true, characteristics, ..Service::default() };
     let application = Application { services: vec![service], ..Application::default() };
     let _served = adapter.serve_gatt_application(application).await?;
     let interval = Some(Duration::from_millis(100));
