@@ -19,7 +19,7 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 /// A neighbour that takes nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
 /// A packet that others have overtaken for so long is lost.
-const GAP: Duration = Duration::from_secs(5);
+const GAP: Duration = Duration::from_secs(15);
 /// Bytes handed to an L2CAP channel at once.
 const SEND_BYTES: usize = 4096;
 
