@@ -253,7 +253,7 @@ mod tests {
             (data(127), Broken::Lost),
             // None was sent, so there is nothing to grant beyond the window.
             (vec![0x80 + 33], Broken::Grant),
-            (vec![0x80 | 90], Broken::Grant),
+            (vec![0xda], Broken::Grant),
         ] {
             assert_eq!(Gatt::new().receive(START, &value), Err(broken), "{value:?}");
         }
