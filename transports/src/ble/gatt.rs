@@ -9,13 +9,18 @@
 //! 1nnnnnnn           grant: the packets before n may be sent
 //! ```
 //!
-//! Both sides begin with [`WINDOW`] granted, so data may leave at once. A packet that is missing
-//! ends the link. Bluetooth repeats on air until a packet has arrived, so a loss means that one of
+//! Both sides begin with [`WINDOW`] granted, so data may leave at once. Packets may overtake each other:
+//! stacks with several channels for attributes (EATT: `BlueZ` by default, up to 5.66 and later) send
+//! each on whichever is free. One that does not come ends the link. Bluetooth repeats on air until a packet has arrived, so a loss means that one of
 //! the stacks has dropped it, which is rare as long as each waits for [`super::Fact::Writable`]; and
 //! nothing is lost with the link, since the engine keeps each envelope until the neighbour has it.
 //! A second retransmission would add buffers and timers to a case that hardly comes.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 use thiserror::Error;
 
 /// Packets that may be on the way: at 509 bytes each more than a round trip brings.
@@ -55,7 +60,12 @@ pub(crate) struct Gatt {
     limit: u64,
     /// Since when the oldest packet out waits for a grant.
     waits_since: Option<Duration>,
+    /// All before this one have come.
     received: u64,
+    /// What has overtaken them.
+    ahead: BTreeMap<u64, Vec<u8>>,
+    /// Since when those that were overtaken are waited for.
+    gap_since: Option<Duration>,
     granted: u64,
     /// Since when packets that came are not granted anew.
     owes_since: Option<Duration>,
@@ -68,6 +78,8 @@ impl Gatt {
             limit: WINDOW,
             waits_since: None,
             received: 0,
+            ahead: BTreeMap::new(),
+            gap_since: None,
             granted: WINDOW,
             owes_since: None,
         }
@@ -109,30 +121,45 @@ impl Gatt {
         Some(value)
     }
 
-    /// A value has come in. Returns the bytes of the stream that it brings.
+    /// A value has come in. Returns the bytes of the stream that it brings, or makes whole.
     pub(crate) fn receive<'a>(
         &mut self,
         now: Duration,
         value: &'a [u8],
-    ) -> Result<&'a [u8], Broken> {
+    ) -> Result<Cow<'a, [u8]>, Broken> {
         let (&head, bytes) = value.split_first().ok_or(Broken::Garbage)?;
-        if head & GRANT != 0 {
-            let grant = if bytes.is_empty() { self.grant(now, head) } else { Err(Broken::Garbage) };
-            return grant.map(|()| bytes);
-        }
-        if bytes.is_empty() {
+        if bytes.is_empty() == (head & GRANT == 0) {
             return Err(Broken::Garbage);
         }
-        if head != number(self.received) || self.received >= self.granted {
+        if head & GRANT != 0 {
+            return self.grant(now, head).map(|()| Cow::Borrowed(bytes));
+        }
+        let packet = self.received + u64::from(head.wrapping_sub(number(self.received)) & !GRANT);
+        if packet >= self.granted || self.ahead.contains_key(&packet) {
             return Err(Broken::Lost);
+        }
+        if packet > self.received {
+            self.ahead.insert(packet, bytes.to_vec());
+            self.gap_since.get_or_insert(now);
+            return Ok(Cow::Borrowed(&[]));
         }
         self.received += 1;
         self.owes_since.get_or_insert(now);
-        Ok(bytes)
+        let mut all = Cow::Borrowed(bytes);
+        while let Some(next) = self.ahead.remove(&self.received) {
+            self.received += 1;
+            all.to_mut().extend(next);
+        }
+        self.gap_since = (!self.ahead.is_empty()).then_some(now);
+        Ok(all)
     }
 
     fn grant(&mut self, now: Duration, head: u8) -> Result<(), Broken> {
         let more = u64::from(head.wrapping_sub(number(self.limit)) & !GRANT);
+        // Later ones have overtaken it.
+        if MODULUS - more <= 2 * WINDOW {
+            return Ok(());
+        }
         if self.limit + more > self.sent + WINDOW {
             return Err(Broken::Grant);
         }
@@ -141,6 +168,11 @@ impl Gatt {
             self.waits_since = (self.acknowledged() < self.sent).then_some(now);
         }
         Ok(())
+    }
+
+    /// Since when a packet is waited for that others have overtaken.
+    pub(crate) fn gap_since(&self) -> Option<Duration> {
+        self.gap_since
     }
 
     /// When a grant is due.
@@ -161,6 +193,8 @@ fn number(count: u64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
 
     const START: Duration = Duration::ZERO;
 
@@ -178,10 +212,10 @@ mod tests {
             while came.len() < bytes.len() {
                 for value in send(&mut one, mtu, &mut outgoing) {
                     assert!(value.len() <= usize::from(mtu.max(5) - 3).min(509));
-                    came.extend(other.receive(START, &value).unwrap());
+                    came.extend(&*other.receive(START, &value).unwrap());
                 }
                 let grant = other.next_grant(START + GRANT_DELAY, true).unwrap();
-                assert_eq!(one.receive(START, &grant), Ok(&[][..]));
+                assert!(one.receive(START, &grant).unwrap().is_empty());
             }
             assert_eq!(came, bytes, "{mtu}");
             assert_eq!(one.waits_since(), None);
@@ -215,19 +249,61 @@ mod tests {
             (vec![], Broken::Garbage),
             (vec![0], Broken::Garbage),
             (vec![0x80 | 32, 1], Broken::Garbage),
-            (data(1), Broken::Lost),
+            (data(32), Broken::Lost),
             (data(127), Broken::Lost),
             // None was sent, so there is nothing to grant beyond the window.
             (vec![0x80 + 33], Broken::Grant),
-            (vec![0x80 | 31], Broken::Grant),
+            (vec![0xda], Broken::Grant),
         ] {
             assert_eq!(Gatt::new().receive(START, &value), Err(broken), "{value:?}");
         }
         let mut gatt = Gatt::new();
         for packet in 0..32 {
-            assert_eq!(gatt.receive(START, &data(packet)), Ok(&[1][..]));
+            assert_eq!(*gatt.receive(START, &data(packet)).unwrap(), [1]);
         }
         assert_eq!(gatt.receive(START, &data(32)), Err(Broken::Lost), "none was granted");
+    }
+
+    #[test]
+    fn packets_and_grants_that_overtake_each_other_are_put_in_order() {
+        let mut rng = ChaCha8Rng::from_seed([1; 32]);
+        let bytes: Vec<u8> = (0..50_000_u32).map(|it| (it % 251) as u8).collect();
+        let (mut one, mut other) = (Gatt::new(), Gatt::new());
+        let (mut outgoing, mut came) = (VecDeque::from(bytes.clone()), Vec::<u8>::new());
+        let (mut data, mut grants) = (Vec::new(), Vec::new());
+        while came.len() < bytes.len() {
+            data.extend(send(&mut one, 23, &mut outgoing));
+            if !data.is_empty() {
+                let value = data.remove(rng.next_u32() as usize % data.len());
+                came.extend(&*other.receive(START, &value).unwrap());
+            }
+            grants.extend(other.next_grant(START + GRANT_DELAY, true));
+            if grants.len() > 1 || data.is_empty() {
+                for grant in grants.drain(..).rev() {
+                    assert!(one.receive(START, &grant).unwrap().is_empty());
+                }
+            }
+        }
+        assert_eq!(came, bytes);
+        assert_eq!(other.gap_since(), None);
+    }
+
+    #[test]
+    fn it_is_known_since_when_a_packet_is_missing() {
+        let mut gatt = Gatt::new();
+        for (packet, at, since) in [
+            (0, 0, None),
+            (2, 1, Some(1)),
+            (5, 2, Some(1)),
+            (1, 3, Some(3)),
+            (3, 4, Some(4)),
+            (4, 5, None),
+        ] {
+            gatt.receive(Duration::from_secs(at), &[packet, 1]).unwrap();
+            assert_eq!(gatt.gap_since(), since.map(Duration::from_secs), "{packet}");
+        }
+        gatt.receive(START, &[7, 1]).unwrap();
+        assert_eq!(gatt.receive(START, &[7, 1]), Err(Broken::Lost), "twice");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::command::{Bearer, Command, Connection, Side};
 use super::controller::NodeId;
 use super::gatt::{Broken, Gatt};
 use crate::frames::Unjoin;
-use std::{collections::VecDeque, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
 /// The longest frame. On a slow radio a longer one holds up what is more urgent.
 pub const MAX_FRAME_BYTES: usize = 4096;
@@ -18,6 +18,8 @@ const END: [u8; 2] = [0; 2];
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// A neighbour that takes nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(30);
+/// A packet that others have overtaken for so long is lost.
+const GAP: Duration = Duration::from_secs(15);
 /// Bytes handed to an L2CAP channel at once.
 const SEND_BYTES: usize = 4096;
 
@@ -206,13 +208,13 @@ impl Link {
         }
         let bytes = match bearer {
             Bearer::Gatt => self.gatt.receive(now, bytes)?,
-            Bearer::L2cap => bytes,
+            Bearer::L2cap => Cow::Borrowed(bytes),
         };
         if bytes.is_empty() {
             return Ok(Vec::new());
         }
         self.active_at = now;
-        self.incoming.extend(bytes);
+        self.incoming.extend(&bytes);
         let mut frames = Vec::new();
         while let Some(frame) = self.incoming.next().map_err(|_| Broken::Garbage)? {
             if self.has_end {
@@ -232,12 +234,19 @@ impl Link {
         self.writes_since = None;
     }
 
-    /// Ends a link whose neighbour takes nothing.
+    /// Ends a link whose neighbour takes nothing, or that has lost a packet.
     pub(crate) fn check(&self, now: Duration) -> Result<(), Broken> {
+        if self.lost_at().is_some_and(|at| at <= now) {
+            return Err(Broken::Lost);
+        }
         match self.stalls_at() {
             Some(at) if at <= now => Err(Broken::Stalled),
             _ => Ok(()),
         }
+    }
+
+    fn lost_at(&self) -> Option<Duration> {
+        self.gatt.gap_since().map(|since| since + GAP)
     }
 
     fn stalls_at(&self) -> Option<Duration> {
@@ -248,6 +257,6 @@ impl Link {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let may_grant = self.is_up() && self.writes_since.is_none() && self.takes();
         let grant = self.gatt.grant_at().filter(|_| may_grant);
-        self.until.into_iter().chain(self.stalls_at()).chain(grant).min()
+        self.until.into_iter().chain(self.stalls_at()).chain(self.lost_at()).chain(grant).min()
     }
 }

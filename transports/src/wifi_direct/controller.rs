@@ -92,7 +92,8 @@ enum State {
 struct Group {
     /// Of one's own group; none where somebody else owns it.
     open: Option<(Credentials, SocketAddr)>,
-    members: BTreeSet<NeighbourKey>,
+    /// Each with the link over which it was last told where to call.
+    members: BTreeMap<NeighbourKey, LinkId>,
     /// Bytes that have moved in it, and how many when it was last found busy.
     moved_bytes: u64,
     busy_bytes: u64,
@@ -215,7 +216,10 @@ impl Controller {
             self.measure(now, load);
         }
         match &mut self.state {
-            State::Up(group) => group.watch(now, loads),
+            State::Up(group) => {
+                group.watch(now, loads);
+                self.actions.extend(group.tell_again(loads));
+            }
             State::Free => self.propose(now, loads),
             _ => {}
         }
@@ -314,7 +318,7 @@ impl Controller {
                 if is_allowed && members.len() < MAX_MEMBERS =>
             {
                 let (credentials, listens_on) = open.clone();
-                members.insert(from.key);
+                members.insert(from.key, from.link);
                 *until = (*until).max(now + ARRIVAL);
                 self.begin(now, from.key);
                 return self.tell(from.link, WifiDirectNote::Ready { credentials, listens_on });
@@ -362,7 +366,7 @@ impl Controller {
     fn take_refusal(&mut self, now: Duration, key: NeighbourKey, name: &str) {
         let is_over = match &mut self.state {
             State::Up(Group { open: Some((credentials, _)), members, .. }) => {
-                credentials.name() == name && members.remove(&key) && members.is_empty()
+                credentials.name() == name && members.remove(&key).is_some() && members.is_empty()
             }
             _ => self
                 .plan()
@@ -418,7 +422,7 @@ impl Controller {
         };
         self.state = State::Up(Group {
             open,
-            members: BTreeSet::from([with.key]),
+            members: BTreeMap::from([(with.key, with.link)]),
             moved_bytes: 0,
             busy_bytes: 0,
             until: now + ARRIVAL,
@@ -476,7 +480,7 @@ impl Controller {
             }
             State::Up(group) => {
                 self.actions.push_back(Action::Leave);
-                for key in group.members {
+                for key in group.members.into_keys() {
                     if group.moved_bytes >= USEFUL_BYTES {
                         self.budget.succeeded(now, key);
                     } else {
@@ -526,7 +530,7 @@ impl Controller {
 impl Group {
     /// Stays as long as enough moves; that something is said to wait is not enough.
     fn watch(&mut self, now: Duration, loads: &[Load]) {
-        let members = loads.iter().filter(|load| self.members.contains(&load.neighbour));
+        let members = loads.iter().filter(|load| self.members.contains_key(&load.neighbour));
         let links = members.flat_map(|load| &load.links);
         let links: BTreeMap<LinkId, u64> = links
             .filter(|(_, cost, _)| *cost == CostClass::Wifi)
@@ -541,6 +545,29 @@ impl Group {
             self.busy_bytes = self.moved_bytes;
             self.until = now + IDLE;
         }
+    }
+}
+
+impl Group {
+    /// Members who have not come, and whose link broke after they were told where to call: they may
+    /// not have heard it, and hear it over their next link.
+    fn tell_again(&mut self, loads: &[Load]) -> Vec<Action> {
+        let Some((credentials, listens_on)) = &self.open else { return Vec::new() };
+        let mut actions = Vec::new();
+        for load in loads {
+            let Some(told) = self.members.get_mut(&load.neighbour) else { continue };
+            let has_come = load.links.iter().any(|(_, cost, _)| *cost == CostClass::Wifi);
+            let next =
+                load.links.iter().find(|(_, cost, _)| is_near(*cost)).map(|(link, ..)| *link);
+            let is_lost = load.links.iter().all(|(link, ..)| link != told);
+            if let Some(link) = next.filter(|_| !has_come && is_lost) {
+                *told = link;
+                let (credentials, listens_on) = (credentials.clone(), *listens_on);
+                let note = WifiDirectNote::Ready { credentials, listens_on };
+                actions.push(Action::Tell { link, note });
+            }
+        }
+        actions
     }
 }
 

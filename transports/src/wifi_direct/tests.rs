@@ -193,6 +193,27 @@ fn the_fuller_battery_owns_the_group() {
     }
 }
 
+/// The link over which they have agreed breaks just as the owner says where to call.
+#[test]
+fn who_has_not_heard_where_to_call_hears_it_over_the_next_link() {
+    let mut pair = Pair::new(1);
+    pair.wait_for(2 * MIB);
+    pair.run_for(2);
+    let owner = usize::from(!matches!(pair.ends[0].commands[..], [Command::CreateGroup { .. }]));
+    pair.commands(owner);
+    let up = Fact::GroupUp { own: "fe80::a".parse().unwrap(), interface: 5 };
+    pair.ends[owner].controller.handle_fact(pair.now, up);
+    // What it says goes nowhere.
+    while pair.ends[owner].controller.next_action().is_some() {}
+    pair.run_for(4);
+    assert!(pair.commands(1 - owner).is_empty());
+    for end in &mut pair.ends {
+        end.load.links[0].0 = LinkId(9);
+    }
+    pair.run_for(4);
+    assert!(matches!(pair.commands(1 - owner)[..], [Command::JoinGroup { .. }]));
+}
+
 /// Each hears the other's offer while its own is on the way.
 #[test]
 fn of_two_offers_at_once_one_stands() {

@@ -12,18 +12,22 @@ use crate::ble::{
 };
 use bluer::{
     Adapter, AdapterEvent, AdapterProperty, Address, DiscoveryFilter, DiscoveryTransport,
-    SessionEvent, Uuid, adv::Advertisement, gatt::local::CharacteristicControlEvent,
+    SessionEvent, Uuid,
+    adv::Advertisement,
+    gatt::local::CharacteristicControlEvent,
+    l2cap::{SocketAddr, Stream, StreamListener},
 };
 use futures_util::StreamExt;
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     future::pending,
+    io,
     pin::pin,
     sync::{Arc, PoisonError},
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::interval};
-use tracing::debug;
+use tracing::{debug, info};
 
 /// How often it is looked whether bluetoothd is still there: one that was killed says nothing.
 const LOOK: Duration = Duration::from_secs(5);
@@ -100,11 +104,20 @@ impl Shell {
     ) -> bluer::Result<bool> {
         let serving = server::serve(&self.adapter, Arc::clone(&self.info), self.tell.clone());
         let (_service, mut subscribers) = serving.await?;
-        let (listener, psm) = server::listen(&self.adapter).await?;
+        let listener = server::listen(&self.adapter).await;
         let mut lost = pin!(lost(radio).await?);
         let mut look = interval(LOOK);
         self.ble.report(Fact::AdapterOn);
-        self.ble.report(Fact::Listening { psm });
+        let listener = match listener {
+            Ok((listener, psm)) => {
+                self.ble.report(Fact::Listening { psm });
+                Some(listener)
+            }
+            Err(error) => {
+                info!(%error, "no L2CAP channels here: links go over GATT, which is slower");
+                None
+            }
+        };
         loop {
             tokio::select! {
                 // Who writes has subscribed before: that shall be known by then.
@@ -117,7 +130,7 @@ impl Shell {
                     }
                 }
                 Some(happening) = happenings.recv() => self.happened(happening),
-                accepted = listener.accept() => {
+                accepted = accept(listener.as_ref()) => {
                     let (stream, from) = accepted?;
                     if let Some(line) = self.line_from(from.addr) {
                         line.give(Job::Channel(stream));
@@ -233,6 +246,13 @@ impl Shell {
             self.disconnects.spawn(disconnect(device));
         }
         self.ble.report(Fact::Disconnected { connection });
+    }
+}
+
+async fn accept(listener: Option<&StreamListener>) -> io::Result<(Stream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
     }
 }
 

@@ -17,6 +17,8 @@ const MAX_STEP: Duration = Duration::from_millis(100);
 const ADVERTISE_EVERY: Duration = Duration::from_millis(200);
 /// What one thing takes that a stack does.
 pub(super) const STEP: Duration = Duration::from_millis(10);
+/// How long each callback wakes an iPhone's application in the background.
+const IOS_WAKE: Duration = Duration::from_secs(10);
 
 /// How L2CAP channels fare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,9 @@ pub(super) struct Phone {
     writing: BTreeSet<Connection>,
     mtus: BTreeMap<Connection, u16>,
     scan_starts: VecDeque<Duration>,
+    duty: Duty,
+    /// Until when iOS lets it run in the background.
+    awake_until: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -133,7 +138,9 @@ impl Air {
 
     pub(super) fn duty(&mut self, index: usize, duty: Duty) {
         let now = self.now;
-        self.nodes[index].controller.set_duty(now, duty);
+        let phone = &mut self.nodes[index];
+        (phone.duty, phone.awake_until) = (duty, now + IOS_WAKE);
+        phone.controller.set_duty(now, duty);
     }
 
     pub(super) fn all_on(&mut self) {
@@ -173,6 +180,16 @@ impl Air {
         }
     }
 
+    /// All connections have another MTU from now on.
+    pub(super) fn change_mtu(&mut self, mtu: u16) {
+        self.mtu = mtu;
+        for index in 0..self.nodes.len() {
+            for connection in self.nodes[index].connections.clone() {
+                self.fact(index, Duration::ZERO, Fact::Mtu { connection, mtu });
+            }
+        }
+    }
+
     pub(super) fn fact(&mut self, index: usize, delay: Duration, fact: Fact) {
         self.sequence += 1;
         self.due.insert((self.now + delay, self.sequence), (index, fact));
@@ -198,7 +215,8 @@ impl Air {
     /// Goes on to when something may happen next.
     fn step(&mut self) {
         let now = self.now;
-        let timeouts = self.nodes.iter().filter_map(|phone| phone.controller.poll_timeout(now));
+        let awake = self.nodes.iter().filter(|phone| !phone.is_asleep(now));
+        let timeouts = awake.filter_map(|phone| phone.controller.poll_timeout(now));
         let due = self.due.keys().map(|(at, _)| *at).next();
         let is_heard = self.nodes.iter().any(|phone| phone.is_scanning);
         let next = timeouts.chain(due).chain(is_heard.then_some(self.advertise_at)).min();
@@ -209,11 +227,15 @@ impl Air {
         }
         while let Some(entry) = self.due.first_entry().filter(|it| it.key().0 <= self.now) {
             let (index, fact) = entry.remove();
+            self.nodes[index].awake_until = self.now + IOS_WAKE;
             self.nodes[index].note(&fact);
             self.nodes[index].controller.handle(self.now, fact);
             self.drain(index);
         }
         for index in 0..self.nodes.len() {
+            if self.nodes[index].is_asleep(self.now) {
+                continue;
+            }
             let timeout = self.nodes[index].controller.poll_timeout(self.now);
             if timeout.is_some_and(|at| at <= self.now) {
                 self.nodes[index].controller.handle_timeout(self.now);
@@ -304,12 +326,7 @@ impl Air {
     fn both(&mut self, index: usize, connection: Connection, fact: impl Fn(Connection) -> Fact) {
         let (there, back) = other_end(index, connection);
         self.fact(there, STEP, fact(back));
-        let fact = fact(connection);
-        if let Fact::Mtu { mtu, .. } = fact {
-            self.nodes[index].mtus.insert(connection, mtu);
-            self.nodes[there].mtus.insert(back, mtu);
-        }
-        self.fact(index, 2 * STEP, fact);
+        self.fact(index, 2 * STEP, fact(connection));
     }
 
     fn open_channel(&mut self, index: usize, connection: Connection) {
@@ -389,11 +406,25 @@ impl Phone {
             writing: BTreeSet::new(),
             mtus: BTreeMap::new(),
             scan_starts: VecDeque::new(),
+            duty: Duty::default(),
+            awake_until: Duration::ZERO,
         }
+    }
+
+    /// Whether timers stand still.
+    fn is_asleep(&self, now: Duration) -> bool {
+        self.is_ios_background() && now > self.awake_until
+    }
+
+    fn is_ios_background(&self) -> bool {
+        self.platform == Platform::Ios && self.duty == Duty::Background
     }
 
     /// The shell's own part in what happens.
     fn note(&mut self, fact: &Fact) {
+        if let Fact::Connected { connection, mtu } | Fact::Mtu { connection, mtu } = fact {
+            self.mtus.insert(*connection, (*mtu).max(23));
+        }
         match fact {
             Fact::Writable { connection } => drop(self.writing.remove(connection)),
             Fact::Connected { connection: it, .. }
@@ -411,7 +442,12 @@ impl Phone {
     fn check(&mut self, now: Duration, command: &Command) {
         assert!(self.is_on, "{command:?} to an adapter that is off");
         match command {
+            Command::StopScan => {
+                assert!(!self.is_ios_background(), "who stops cannot be woken to start again");
+            }
             Command::Scan { .. } => {
+                let is_repeated = self.is_ios_background() && self.is_scanning;
+                assert!(!is_repeated, "the system paces this scan");
                 self.scan_starts.push_back(now);
                 if self.scan_starts.len() > 5 {
                     let first = self.scan_starts.pop_front().unwrap();

@@ -130,6 +130,25 @@ fn an_adapter_off_in_the_middle_loses_nothing() {
 }
 
 #[test]
+fn an_mtu_that_shrinks_in_mid_frame_costs_nothing() {
+    let mut air = Air::new(&ANDROIDS, 13);
+    let letters = (0..20).map(|number| letter(number, 4096));
+    air.nodes[0].mail.extend(letters);
+    air.all_on();
+    assert!(air.run_until(s(60), |air| air.nodes[1].mail.len() > 2));
+    let begun = air.log.len();
+    for mtu in [185, 23, 0] {
+        let before = air.nodes[1].mail.len();
+        assert!(air.run_until(s(60), |air| air.nodes[1].mail.len() > before));
+        air.change_mtu(mtu);
+    }
+    assert!(air.run_until(s(60), |air| air.nodes[1].mail.len() == 20));
+    assert!(air.nodes[1].came.values().all(|count| *count == 1));
+    let ends = |(.., it): &(_, _, Command)| matches!(it, Command::Disconnect { .. });
+    assert!(!air.log[begun..].iter().any(ends), "the link stands");
+}
+
+#[test]
 fn who_grants_nothing_is_left_and_who_sends_garbage_too() {
     let mut air = Air::new(&ANDROIDS, 7);
     let mails = (0..20).map(|number| letter(number, 4096));
