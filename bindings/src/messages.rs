@@ -301,7 +301,7 @@ impl Footpost {
     /// Whether writers learn that their messages were read, from now on. Not kept over a restart: the
     /// configuration says it then.
     pub async fn set_read_receipts(&self, on: bool) -> Result<(), NodeError> {
-        let set = move |node: &mut Node| {
+        let set = move |node: &mut core::Node| {
             node.set_read_receipts(on);
             Ok(())
         };
