@@ -58,8 +58,8 @@ def test_ten_thousand_events_pass_without_a_leak(home):
             gc.collect()
             after, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            # A byte an event would be a leak.
-            assert after - before < 10_000
+            # No object of Python's is as small as ten bytes: were one kept an event, there would be more.
+            assert after - before < 100_000
 
     run(pass_by())
 
