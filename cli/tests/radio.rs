@@ -22,7 +22,9 @@ fn a_node_runs_without_a_radio_and_says_so_once() {
     let mut child = command.spawn().unwrap();
     let log = || fs::read_to_string(&log).unwrap();
     until("it says what is missing", || log().contains("no Bluetooth LE for now"));
-    assert_eq!(alice.fact(&["status"])["running"], true);
+    let status = alice.fact(&["status"]);
+    assert_eq!(status["running"], true);
+    assert_eq!(status["bluetooth"]["scanning_ms"], 0, "{status}");
     assert_eq!(log().lines().count(), 1, "{}", log());
     assert!(log().contains("D-Bus does not answer"), "{}", log());
     let kill = format!("kill -TERM {}", child.id());
@@ -39,8 +41,10 @@ fn the_doctor_says_what_is_missing() {
     let findings: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
     let find = |what| findings.iter().find(|it| it["what"] == what).unwrap();
     assert_eq!(find("profile")["ok"], true);
-    assert_eq!(find("Bluetooth LE")["ok"], false);
-    assert!(find("Bluetooth LE")["detail"].as_str().unwrap().contains("D-Bus"));
+    for radio in ["Bluetooth LE", "Wi-Fi Direct"] {
+        assert_eq!(find(radio)["ok"], false);
+        assert!(find(radio)["detail"].as_str().unwrap().contains("D-Bus"), "{radio}");
+    }
 
     let nobody = Person::without_profile();
     let output = without_bus(nobody.command(&["doctor"])).output().unwrap();

@@ -31,6 +31,7 @@ pub(crate) fn doctor(profile: &Profile, out: Output) -> Result<(), Failure> {
         ("internet", true, internet()),
         ("local network", false, local_network()),
         ("Bluetooth LE", false, bluetooth()),
+        ("Wi-Fi Direct", false, wifi_direct()),
     ];
     for (what, is_needed, found) in findings {
         let ok = found.is_ok();
@@ -88,5 +89,17 @@ fn bluetooth() -> Result<String, String> {
 
 #[cfg(not(all(feature = "ble", target_os = "linux")))]
 fn bluetooth() -> Result<String, String> {
+    Err("this footpost is built without it".to_owned())
+}
+
+#[cfg(all(feature = "wifi-direct", target_os = "linux"))]
+fn wifi_direct() -> Result<String, String> {
+    let runtime = super::run::runtime().map_err(|failure| failure.to_string())?;
+    let interface = runtime.block_on(footpost_transports::wifi_direct::examine(None));
+    interface.map(|name| format!("by {name}")).map_err(|missing| missing.to_string())
+}
+
+#[cfg(not(all(feature = "wifi-direct", target_os = "linux")))]
+fn wifi_direct() -> Result<String, String> {
     Err("this footpost is built without it".to_owned())
 }

@@ -115,7 +115,7 @@ fn radios(host: &Host, args: &Run) -> Result<JoinSet<()>, Failure> {
     #[cfg(all(feature = "ble", target_os = "linux"))]
     if let Some(adapter) = &args.ble {
         let ble = host.footpost().bluetooth(ble::Config::new(ble::Platform::Bluez));
-        radios.spawn(ble::run_on_bluez(ble, adapter.clone()));
+        radios.spawn(ble::run_on_bluez(host.account_for(ble), adapter.clone()));
     }
     #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
     if let Some(bus) = &args.wifi_direct {

@@ -4,10 +4,11 @@ use super::{progress, shown};
 use crate::{
     args::Status,
     control::{
-        Client, Folder, MessageView, NeighbourView, Reply, Request, StatusView, misunderstood,
+        BluetoothView, Client, Folder, MessageView, NeighbourView, Reply, Request, StatusView,
+        misunderstood,
     },
     failure::Failure,
-    output::{Output, bytes, printable, table, when},
+    output::{Output, bytes, duration, printable, table, when},
     profile::Profile,
 };
 use footpost_core::{CostClass, Protection, State};
@@ -58,19 +59,33 @@ fn node(status: &StatusView) -> String {
         (ready, 0) => format!("{ready} for today"),
         (ready, ahead) => format!("{ready} for today, {ahead} for tomorrow"),
     };
-    let rows = [
+    let mut rows = vec![
         ["Name".to_owned(), name.unwrap_or_else(|| "none".to_owned())],
         ["Address".to_owned(), status.address.clone()],
         ["Node".to_owned(), node],
         ["Postmarks".to_owned(), postmarks],
         ["Carrying".to_owned(), carried],
-        [
-            "Traffic".to_owned(),
-            format!("{} out, {} in", bytes(status.sent_bytes), bytes(status.received_bytes)),
-        ],
     ];
-    let is_silent = !status.running;
-    table(rows.split_at(if is_silent { 5 } else { 6 }).0)
+    if status.running {
+        rows.push(["Traffic".to_owned(), traffic(status.sent_bytes, status.received_bytes)]);
+    }
+    rows.extend(status.bluetooth.as_ref().map(|it| ["Bluetooth".to_owned(), bluetooth(it)]));
+    table(&rows)
+}
+
+fn traffic(sent_bytes: u64, received_bytes: u64) -> String {
+    format!("{} out, {} in", bytes(sent_bytes), bytes(received_bytes))
+}
+
+/// What the radio was on for: what the battery has to pay.
+fn bluetooth(radio: &BluetoothView) -> String {
+    format!(
+        "scanned for {}, advertised for {}, connected for {}; {}",
+        duration(radio.scanning_ms),
+        duration(radio.advertising_ms),
+        duration(radio.connected_ms),
+        traffic(radio.sent_bytes, radio.received_bytes)
+    )
 }
 
 fn neighbours(neighbours: &[NeighbourView]) -> String {

@@ -347,6 +347,7 @@ fn status(node: &Node, listen: Option<SocketAddr>) -> Result<StatusView, StoreEr
         sent: stats.sent,
         sent_bytes: stats.sent.total_bytes(),
         received_bytes: stats.received_bytes,
+        bluetooth: None,
     })
 }
 

@@ -3,21 +3,21 @@
 use super::{
     client::Line,
     execute,
-    message::{MAX_LINE_BYTES, Reply, Request},
+    message::{BluetoothView, MAX_LINE_BYTES, Reply, Request},
 };
 use crate::{
     failure::{Exit, Failure},
     profile::{Patience, Profile},
 };
 use footpost_core::{OpenError, StoreError};
-use footpost_transports::{Config, Events, Footpost, StartError};
+use footpost_transports::{Config, Events, Footpost, StartError, ble::Ble};
 use std::{
     fs::{self, Permissions},
     io,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::{
@@ -46,6 +46,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Host {
     footpost: Arc<Footpost>,
     listen: SocketAddr,
+    bluetooth: Arc<OnceLock<Arc<Ble>>>,
     socket: PathBuf,
     server: JoinHandle<()>,
     stop: watch::Sender<()>,
@@ -66,9 +67,22 @@ impl Host {
         let listener = bind(profile)?;
         let owner = profile.owner().map_err(|error| cannot_bind(profile, &error))?;
         let (stop, stopped) = watch::channel(());
-        let service = Service { footpost: Arc::clone(&footpost), listen, owner, stopped };
+        let bluetooth = Arc::default();
+        let service = Service {
+            footpost: Arc::clone(&footpost),
+            listen,
+            bluetooth: Arc::clone(&bluetooth),
+            owner,
+            stopped,
+        };
         let server = tokio::spawn(service.serve(listener));
-        Ok(Self { footpost, listen, socket: profile.socket(), server, stop })
+        Ok(Self { footpost, listen, bluetooth, socket: profile.socket(), server, stop })
+    }
+
+    /// From now on the status tells what this radio does.
+    #[cfg(all(feature = "ble", target_os = "linux"))]
+    pub(crate) fn account_for(&self, ble: Ble) -> Arc<Ble> {
+        Arc::clone(self.bluetooth.get_or_init(|| Arc::new(ble)))
     }
 
     pub(crate) fn footpost(&self) -> &Footpost {
@@ -137,6 +151,7 @@ fn cannot_bind(profile: &Profile, error: &io::Error) -> Failure {
 struct Service {
     footpost: Arc<Footpost>,
     listen: SocketAddr,
+    bluetooth: Arc<OnceLock<Arc<Ble>>>,
     /// The only user who is served.
     owner: u32,
     /// Closed when the host stops.
@@ -201,7 +216,15 @@ impl Service {
     async fn answer(&self, request: Request) -> Reply {
         let listen = Some(self.listen);
         let reply = self.footpost.call(move |node, now| execute(node, now, listen, request)).await;
-        reply.unwrap_or_else(|stopped| Reply::Failed(stopped.into()))
+        match reply {
+            Ok(Reply::Status(mut status)) => {
+                let ble = self.bluetooth.get();
+                status.bluetooth = ble.map(|ble| BluetoothView::from(ble.stats()));
+                Reply::Status(status)
+            }
+            Ok(reply) => reply,
+            Err(stopped) => Reply::Failed(stopped.into()),
+        }
     }
 
     /// Tells the other side that something has happened until it goes away.

@@ -6,8 +6,11 @@ use footpost_core::{
     Body, Bulletin, BulletinFilter, BulletinKind, CarriedEnvelope, Contact, ContactId, CostClass,
     KeyWarning, Kind, Message, Priority, Protection, Relation, Role, Stance, State, Suite, Traffic,
 };
+use footpost_transports::ble::Stats;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{borrow::Cow, collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    borrow::Cow, collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration,
+};
 use zeroize::Zeroizing;
 
 /// The longest line either way, in bytes. A page of messages stays below.
@@ -369,6 +372,45 @@ pub(crate) struct StatusView {
     pub(crate) sent: Traffic,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
+    /// Where the node runs with it.
+    pub(crate) bluetooth: Option<BluetoothView>,
+}
+
+/// What the Bluetooth LE radio has done since the node was started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BluetoothView {
+    pub(crate) links: usize,
+    /// How many connections the stack is thought to manage.
+    pub(crate) budget: usize,
+    /// How long it was on, and what for; connections at the same time count each.
+    pub(crate) scanning_ms: u64,
+    pub(crate) advertising_ms: u64,
+    pub(crate) connecting_ms: u64,
+    pub(crate) connected_ms: u64,
+    pub(crate) advertisements: u64,
+    pub(crate) connects: u64,
+    /// Without the stack's headers.
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+}
+
+impl From<Stats> for BluetoothView {
+    fn from(stats: Stats) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let usage = stats.usage;
+        Self {
+            links: stats.links,
+            budget: stats.budget,
+            scanning_ms: ms(usage.scanning),
+            advertising_ms: ms(usage.advertising),
+            connecting_ms: ms(usage.connecting),
+            connected_ms: ms(usage.connected),
+            advertisements: usage.advertisements,
+            connects: usage.connects,
+            sent_bytes: usage.sent_bytes,
+            received_bytes: usage.received_bytes,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -214,14 +214,13 @@ impl Node {
 
     fn weigh(&mut self) -> Result<(), StoreError> {
         let outlook = self.outlook();
-        let mut weighed: Vec<(Worth, Carried)> = self
-            .store
-            .foreign()?
-            .into_iter()
-            .map(|envelope| (outlook.worth(&self.copy(&envelope)), envelope))
-            .collect();
+        let weigh = |envelope: Carried| {
+            let copy = self.copy(&envelope);
+            (outlook.worth(&copy), envelope, copy)
+        };
+        let mut weighed: Vec<_> = self.store.foreign()?.into_iter().map(weigh).collect();
         // Of equal worth, all of one body before any of another: half a body is worth little.
-        weighed.sort_by(|(a, left), (b, right)| {
+        weighed.sort_by(|(a, left, _), (b, right, _)| {
             b.total_cmp(a).then_with(|| (right.fragment, right.row).cmp(&(left.fragment, left.row)))
         });
         let mut shares = Shares::new(Use {
@@ -230,9 +229,9 @@ impl Node {
         });
         let mut order = Vec::with_capacity(weighed.len());
         let bringers = self.store.bringers()?;
-        for (worth, envelope) in weighed {
+        for (worth, envelope, copy) in weighed {
             let bringer = bringers.get(&envelope.row).copied().unwrap_or(Bringer::NEWCOMERS);
-            let excess = shares.add(freight(&envelope, &self.copy(&envelope), bringer));
+            let excess = shares.add(freight(&envelope, &copy, bringer));
             let worth = if excess.of_kind { worth.demoted() } else { worth };
             let is_surplus = excess.of_bringer;
             order.push(Place { worth, row: envelope.row, bringer, is_surplus });

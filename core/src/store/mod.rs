@@ -156,6 +156,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/012_ack_ages.sql"),
     include_str!("migrations/013_scans.sql"),
     include_str!("migrations/014_repair.sql"),
+    include_str!("migrations/015_remembered_letters.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.

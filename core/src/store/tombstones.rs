@@ -95,8 +95,9 @@ impl Store {
         &self,
         forgotten_by: SteadyMs,
     ) -> Result<Vec<([u8; 32], bool)>, StoreError> {
-        let sql = "SELECT id, proof IS NOT NULL FROM tombstones
-             WHERE body IS NULL AND (proof IS NOT NULL OR forget_steady <= ?1)";
+        let sql = "SELECT id, 1 FROM tombstones WHERE body IS NULL AND proof IS NOT NULL
+             UNION ALL SELECT id, 0 FROM tombstones
+             WHERE body IS NULL AND proof IS NULL AND forget_steady <= ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([forgotten_by], |row| Ok((fixed(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

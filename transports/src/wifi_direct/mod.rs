@@ -27,6 +27,6 @@ mod wpa;
 pub use command::{Command, Fact, Station};
 pub use runner::WifiDirect;
 #[cfg(all(feature = "wifi-direct", target_os = "linux"))]
-pub use wpa::run_on_wpa;
+pub use wpa::{WpaError, examine, run_on_wpa};
 
 pub(crate) use runner::{Surroundings, start};

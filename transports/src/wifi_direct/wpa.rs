@@ -45,13 +45,39 @@ const ADDRESS_EVERY: Duration = Duration::from_millis(200);
 const MODE_MEMBER: i32 = 0;
 const MODE_OWNER: i32 = 3;
 
-/// Why there is no Wi-Fi Direct.
+/// Why there is no Wi-Fi Direct, and what helps.
 #[derive(Debug, Error)]
-enum WpaError {
-    #[error("no D-Bus, or no wpa_supplicant on it that may be used ({0})")]
-    Bus(#[from] dbus::Error),
-    #[error("wpa_supplicant has no interface that can do Wi-Fi Direct")]
+pub enum WpaError {
+    /// There is no bus, or it does not answer.
+    #[error("D-Bus does not answer ({0}): start it")]
+    NoBus(dbus::Error),
+    /// Nobody owns its name.
+    #[error("wpa_supplicant does not run on D-Bus: install wpasupplicant and start it with -u")]
+    NoDaemon,
+    /// The bus forbids it.
+    #[error("D-Bus does not let this user use wpa_supplicant: add it to the group netdev")]
+    NotAllowed,
+    /// It has no interface that can.
+    #[error("no Wi-Fi interface of wpa_supplicant's can do Wi-Fi Direct")]
     NoRadio,
+    /// Anything else that it says.
+    #[error("wpa_supplicant fails: {0}")]
+    Failed(dbus::Error),
+}
+
+impl From<dbus::Error> for WpaError {
+    fn from(error: dbus::Error) -> Self {
+        match error.name() {
+            Some(
+                "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+                | "org.freedesktop.DBus.Error.NoReply",
+            ) => Self::NoDaemon,
+            Some(name) if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => Self::NoDaemon,
+            Some("org.freedesktop.DBus.Error.AccessDenied") => Self::NotAllowed,
+            _ => Self::Failed(error),
+        }
+    }
 }
 
 /// What `wpa_supplicant` tells.
@@ -96,6 +122,15 @@ pub async fn run_on_wpa(wifi: WifiDirect, bus: Option<String>) {
     }
 }
 
+/// Whether Wi-Fi Direct can be used: the name of the interface that groups are made with.
+///
+/// # Errors
+/// What is missing.
+pub async fn examine(bus: Option<&str>) -> Result<String, WpaError> {
+    let wpa = Wpa::connect(bus).await?;
+    Ok(wpa.at(&wpa.device).get(INTERFACE, "Ifname").await?)
+}
+
 /// Lets a while pass without a radio; false once the node has stopped.
 async fn wait(wifi: &WifiDirect) -> bool {
     let refuse = async {
@@ -126,14 +161,15 @@ impl Drop for Wpa {
 
 impl Wpa {
     async fn connect(bus: Option<&str>) -> Result<Self, WpaError> {
-        let (resource, connection) = match bus {
-            None => connection::new_system_sync()?,
+        let dial = || match bus {
+            None => connection::new_system_sync(),
             Some(address) => {
                 let mut channel = Channel::open_private(address)?;
                 channel.register()?;
-                connection::from_channel(channel)?
+                connection::from_channel(channel)
             }
         };
+        let (resource, connection) = dial().map_err(WpaError::NoBus)?;
         let (tell, signals) = mpsc::unbounded_channel();
         let gone = tell.clone();
         let bus = tokio::spawn(async move {

@@ -27,11 +27,11 @@ const RETRY: Duration = Duration::from_secs(3);
 
 /// Executes what `ble` commands, on the adapter of this name or else the default one. Ends with the
 /// node; where there is no radio, or none any more, it looks again from time to time.
-pub async fn run_on_bluez(ble: Ble, adapter: Option<String>) {
+pub async fn run_on_bluez(ble: Arc<Ble>, adapter: Option<String>) {
     // One thread of its own: writes reach the library as calls, each answered by a task, and tasks of
     // one thread run in the order in which they were spawned.
     let run = move || match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(serve(&Arc::new(ble), adapter.as_deref())),
+        Ok(runtime) => runtime.block_on(serve(&ble, adapter.as_deref())),
         Err(error) => warn!(%error, "no thread for Bluetooth LE"),
     };
     // It fails where the runtime ends, and this with it.
