@@ -225,8 +225,12 @@ impl Session {
 
     /// Whether handshake or reconciliation are still under way.
     pub(crate) fn is_opening(&self) -> bool {
-        let is_under_way = !self.noise.is_established() || self.reconciler.is_some();
-        is_under_way && self.closed.is_none()
+        (!self.is_greeted() || self.reconciler.is_some()) && self.closed.is_none()
+    }
+
+    /// Whether the handshake is over, and the neighbour has been heard after it.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.noise.is_established() && self.hello.is_some()
     }
 
     pub(crate) fn push_control(&mut self, frame: &Frame<'_>) {

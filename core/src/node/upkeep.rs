@@ -109,14 +109,14 @@ impl Node {
         self.give_up_attachments(now)
     }
 
-    /// A handshake that takes too long ends its link; a reconciliation that nobody continues frees
-    /// its memory.
+    /// A handshake that takes too long ends its link, and so does a neighbour that is not heard after
+    /// it; a reconciliation that nobody continues frees its memory.
     fn time_out_openings(&mut self, now: Moment) {
         let mut late = Vec::new();
         for (link, session) in &mut self.links {
             if session.is_opening() && session.deadline <= now.steady {
                 session.reconciler = None;
-                if !session.noise.is_established() {
+                if !session.is_greeted() {
                     late.push(*link);
                 }
             }

@@ -27,6 +27,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
+use tracing::trace;
 
 /// How often it is looked whether the node has something new.
 const LOOK: Duration = Duration::from_secs(10);
@@ -103,11 +104,14 @@ impl Ble {
                 if state.is_over { None } else { Some(state.controller.next_command(now)?) };
             Some(command)
         };
-        self.shared.until(next).await
+        let command = self.shared.until(next).await;
+        trace!(?command);
+        command
     }
 
     /// Reports what has happened.
     pub fn report(&self, fact: Fact) {
+        trace!(?fact);
         self.shared.act(|controller, now| controller.handle(now, fact));
     }
 

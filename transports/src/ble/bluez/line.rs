@@ -48,6 +48,7 @@ pub(super) enum Job {
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) is_subscriber: bool,
+    pub(super) has_channel: bool,
     jobs: mpsc::UnboundedSender<Job>,
     task: AbortHandle,
 }
@@ -70,7 +71,7 @@ impl Line {
             work.run(given).await;
             ended.await;
         });
-        Self { number, is_subscriber: false, jobs, task: task.abort_handle() }
+        Self { number, is_subscriber: false, has_channel: false, jobs, task: task.abort_handle() }
     }
 
     /// What comes too late is for nobody.

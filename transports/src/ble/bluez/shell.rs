@@ -51,6 +51,7 @@ pub(super) enum Happening {
 pub(super) struct Shell {
     ble: Arc<Ble>,
     adapter: Adapter,
+    own: Address,
     info: InfoValue,
     lines: BTreeMap<Connection, Line>,
     next_number: u64,
@@ -68,6 +69,7 @@ impl Shell {
         let mut shell = Self {
             ble: Arc::clone(ble),
             adapter: radio.adapter.clone(),
+            own: radio.address,
             info: InfoValue::default(),
             lines: BTreeMap::new(),
             next_number: 0,
@@ -133,6 +135,7 @@ impl Shell {
                 accepted = accept(listener.as_ref()) => {
                     let (stream, from) = accepted?;
                     if let Some(line) = self.line_from(from.addr) {
+                        line.has_channel = true;
                         line.give(Job::Channel(stream));
                     }
                 }
@@ -154,8 +157,8 @@ impl Shell {
                 if self.line_from(from).is_some_and(|line| line.is_subscriber) {
                     self.ble.report(Fact::Received { connection, bearer: Bearer::Gatt, bytes });
                 } else {
-                    // It hears what is meant for another.
-                    debug!(?connection, "a second subscriber");
+                    // It hears what is meant for another, or writes on after the end.
+                    debug!(?connection, "a write of one that is not subscribed");
                     self.end(connection);
                 }
             }
@@ -183,6 +186,10 @@ impl Shell {
             }
             Command::Disconnect { connection } => self.end(connection),
             Command::Connect { device } => self.begin(Connection::to(device), command),
+            Command::OpenChannel { connection, .. } if self.would_cross(connection.device) => {
+                debug!(?connection, "no L2CAP channel besides the neighbour's");
+                self.ble.report(Fact::Failed { what: Attempt::Channel(connection) });
+            }
             Command::ExchangeMtu { connection, .. }
             | Command::ReadInfo { connection }
             | Command::OpenChannel { connection, .. }
@@ -194,6 +201,14 @@ impl Shell {
                 None => self.ble.report(Fact::Disconnected { connection }),
             },
         }
+    }
+
+    /// Whether a channel to this device may meet one from there. Linux up to 6.1 and later looks for
+    /// what a response answers among the requests of both sides, by numbers that both count from one:
+    /// then what is sent on one channel comes out of the other.
+    fn would_cross(&self, device: Device) -> bool {
+        let from = self.lines.get(&Connection::from(device));
+        from.is_some_and(|line| line.has_channel || self.own > address(device))
     }
 
     fn begin(&mut self, connection: Connection, command: Command) {
