@@ -15,17 +15,26 @@ use bluer::{
     l2cap::{self, stream::OwnedWriteHalf},
 };
 use futures_util::StreamExt;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
     task::{AbortHandle, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::debug;
 
 /// Between looks at what tells nobody when it is done.
 pub(super) const MOMENT: Duration = Duration::from_millis(50);
+/// So long a connection of the neighbour's is left to it.
+const COURTESY: Duration = Duration::from_secs(3);
 /// As long as the controller waits for a channel.
 const CHANNEL_LIMIT: Duration = Duration::from_millis(1500);
 /// Of a channel's bytes in one fact.
@@ -48,7 +57,7 @@ pub(super) enum Job {
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) is_subscriber: bool,
-    pub(super) has_channel: bool,
+    yields: Arc<AtomicBool>,
     jobs: mpsc::UnboundedSender<Job>,
     task: AbortHandle,
 }
@@ -67,11 +76,17 @@ impl Line {
         ended: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         let (jobs, given) = mpsc::unbounded_channel();
+        let yields = Arc::clone(&work.yields);
         let task = tokio::spawn(async move {
             work.run(given).await;
             ended.await;
         });
-        Self { number, is_subscriber: false, has_channel: false, jobs, task: task.abort_handle() }
+        Self { number, is_subscriber: false, yields, jobs, task: task.abort_handle() }
+    }
+
+    /// Whether it waits for what the neighbour does with a connection of its own.
+    pub(super) fn yields(&self) -> bool {
+        self.yields.load(Ordering::Relaxed)
     }
 
     /// What comes too late is for nobody.
@@ -87,6 +102,7 @@ pub(super) struct Work {
     adapter: Adapter,
     device: Device,
     connection: Connection,
+    yields: Arc<AtomicBool>,
     remote: Option<Remote>,
     /// To notify a neighbour who has subscribed.
     subscriber: Option<CharacteristicWriter>,
@@ -111,8 +127,8 @@ impl Work {
         connection: Connection,
     ) -> Self {
         let (remote, subscriber, channel) = (None, None, None);
-        let readers = JoinSet::new();
-        Self { ble, adapter, device, connection, remote, subscriber, channel, readers }
+        let (yields, readers) = (Arc::default(), JoinSet::new());
+        Self { ble, adapter, device, connection, yields, remote, subscriber, channel, readers }
     }
 
     async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
@@ -212,6 +228,10 @@ impl Work {
 
     async fn connect(&self) -> bluer::Result<()> {
         if self.device.is_connected().await? {
+            // The neighbour has made it, for a link of its own perhaps: one is enough.
+            self.yields.store(true, Ordering::Relaxed);
+            sleep(COURTESY).await;
+            self.yields.store(false, Ordering::Relaxed);
             return Ok(());
         }
         match self.device.connect().await {

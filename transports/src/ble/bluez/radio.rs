@@ -1,6 +1,6 @@
 //! What must be there, and what is missing where it is not.
 
-use bluer::{Adapter, Address, Error, ErrorKind, InternalErrorKind, Session};
+use bluer::{Adapter, Error, ErrorKind, InternalErrorKind, Session};
 use thiserror::Error;
 
 /// Why there is no Bluetooth LE, and what helps.
@@ -36,7 +36,6 @@ pub enum BluezError {
 pub(super) struct Radio {
     pub(super) session: Session,
     pub(super) adapter: Adapter,
-    pub(super) address: Address,
 }
 
 impl Radio {
@@ -60,8 +59,7 @@ impl Radio {
         if free + used == 0 {
             return Err(BluezError::CannotAdvertise(found));
         }
-        let address = adapter.address().await.map_err(explain)?;
-        Ok(Self { session, adapter, address })
+        Ok(Self { session, adapter })
     }
 }
 

@@ -12,6 +12,7 @@ use bluer::{
     },
     l2cap::{Socket, SocketAddr, Stream, StreamListener},
 };
+use futures_util::future::{join, join_all};
 use std::{
     io,
     pin::Pin,
@@ -21,6 +22,8 @@ use tokio::{sync::mpsc, time::sleep};
 
 /// Of what comes over an L2CAP channel in one piece: the default is 672, which halves its speed and more.
 const CHANNEL_MTU: u16 = 4096;
+/// Of the numbers that are free to choose, one that nobody is likely to have chosen.
+const NOBODY_PSM: u16 = 0xff;
 /// Channels that wait to be accepted.
 const BACKLOG: u32 = 8;
 
@@ -118,15 +121,15 @@ pub(super) async fn open_channel(
     psm: u16,
 ) -> bluer::Result<Stream> {
     let own = SocketAddr::new(adapter.address().await?, adapter.address_type().await?, 0);
-    let there = SocketAddr::new(device.address(), device.address_type().await?, psm);
+    let at = SocketAddr::new(device.address(), device.address_type().await?, psm);
+    let mut decoys = Vec::new();
     let stream = loop {
-        let socket = Socket::<Stream>::new_stream()?;
-        socket.bind(own)?;
-        socket.set_recv_mtu(CHANNEL_MTU)?;
-        match socket.connect(there).await {
-            // The kernel chooses a number that the neighbour still has for a channel of bluetoothd's,
-            // which opens and closes some as a connection comes up.
+        let decoying = join_all(decoys.iter().map(|decoy| connect(own, *decoy)));
+        match join(decoying, connect(own, at)).await.1 {
+            // The kernel has chosen a number that the neighbour still has for a channel of bluetoothd's.
+            // What is asked for at the same time, of nobody, takes that number.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                decoys.push(SocketAddr { psm: NOBODY_PSM, ..at });
                 sleep(super::line::MOMENT).await;
             }
             connected => break connected?,
@@ -140,4 +143,11 @@ pub(super) async fn open_channel(
         sleep(super::line::MOMENT).await;
     }
     Ok(stream)
+}
+
+async fn connect(own: SocketAddr, there: SocketAddr) -> io::Result<Stream> {
+    let socket = Socket::<Stream>::new_stream()?;
+    socket.bind(own)?;
+    socket.set_recv_mtu(CHANNEL_MTU)?;
+    socket.connect(there).await
 }

@@ -51,7 +51,6 @@ pub(super) enum Happening {
 pub(super) struct Shell {
     ble: Arc<Ble>,
     adapter: Adapter,
-    own: Address,
     info: InfoValue,
     lines: BTreeMap<Connection, Line>,
     next_number: u64,
@@ -69,7 +68,6 @@ impl Shell {
         let mut shell = Self {
             ble: Arc::clone(ble),
             adapter: radio.adapter.clone(),
-            own: radio.address,
             info: InfoValue::default(),
             lines: BTreeMap::new(),
             next_number: 0,
@@ -135,7 +133,6 @@ impl Shell {
                 accepted = accept(listener.as_ref()) => {
                     let (stream, from) = accepted?;
                     if let Some(line) = self.line_from(from.addr) {
-                        line.has_channel = true;
                         line.give(Job::Channel(stream));
                     }
                 }
@@ -203,12 +200,11 @@ impl Shell {
         }
     }
 
-    /// Whether a channel to this device may meet one from there. Linux up to 6.1 and later looks for
-    /// what a response answers among the requests of both sides, by numbers that both count from one:
-    /// then what is sent on one channel comes out of the other.
+    /// Whether a channel to this device may meet one from there. Linux 6.1 looks for what a response
+    /// answers among the requests of both sides, which both count: then what is sent on one channel
+    /// comes out of the other.
     fn would_cross(&self, device: Device) -> bool {
-        let from = self.lines.get(&Connection::from(device));
-        from.is_some_and(|line| line.has_channel || self.own > address(device))
+        self.lines.contains_key(&Connection::from(device))
     }
 
     fn begin(&mut self, connection: Connection, command: Command) {
@@ -226,6 +222,11 @@ impl Shell {
         let connection = Connection::from(device(from));
         if !self.lines.contains_key(&connection) {
             self.ble.report(Fact::Connected { connection, mtu: 23 });
+            self.line(connection).ok()?;
+            let own = Connection::to(connection.device);
+            if self.lines.get(&own).is_some_and(Line::yields) {
+                self.end(own);
+            }
         }
         self.line(connection).ok()
     }
