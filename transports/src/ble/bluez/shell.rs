@@ -26,7 +26,11 @@ use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::JoinSet, time::interval};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{interval, timeout},
+};
 use tracing::{debug, info};
 
 /// How often it is looked whether bluetoothd is still there: one that was killed says nothing.
@@ -137,7 +141,11 @@ impl Shell {
                     }
                 }
                 () = &mut lost => return Ok(false),
-                _ = look.tick() => drop(self.adapter.is_powered().await?),
+                _ = look.tick() => match timeout(LOOK, self.adapter.is_powered()).await {
+                    Ok(is_powered) => drop(is_powered?),
+                    // The bus is gone, and nobody says so for two minutes.
+                    Err(_) => return Ok(false),
+                },
                 command = self.ble.next_command() => match command {
                     Some(command) => self.execute(command),
                     None => return Ok(true),
