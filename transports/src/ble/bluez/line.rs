@@ -5,6 +5,7 @@ use crate::ble::{
     INBOX, INFO, OUTBOX, SERVICE,
     command::{Attempt, Bearer, Command, Connection, Fact},
     host::Ble,
+    info::Info,
 };
 use bluer::{
     Adapter, Device, DeviceEvent, DeviceProperty, Error, ErrorKind, Uuid,
@@ -182,13 +183,16 @@ impl Work {
                 Fact::Connected { connection, mtu: 23 }
             }
             Command::ExchangeMtu { .. } => {
-                let remote = Remote::find(&self.device).await?;
+                let found = Remote::find(&self.device).await;
+                let remote = self.as_remembered(found).await?;
                 let mtu = mtu(&remote.writer);
                 self.remote = Some(remote);
                 Fact::Mtu { connection, mtu }
             }
             Command::ReadInfo { .. } => {
-                Fact::Info { connection, value: self.remote()?.info.read().await? }
+                let read = self.remote()?.info.read().await;
+                let read = read.and_then(|it| Info::decode(&it).map(|_| it).ok_or_else(gone));
+                Fact::Info { connection, value: self.as_remembered(read).await? }
             }
             Command::OpenChannel { psm, .. } => {
                 let open = open_channel(&self.adapter, &self.device, psm);
@@ -240,6 +244,15 @@ impl Work {
         }
     }
 
+    /// What BlueZ remembers of a neighbour's service may be of before that was started anew. Where it
+    /// does not fit, BlueZ is to forget the device, and asks again next time.
+    async fn as_remembered<T>(&self, found: bluer::Result<T>) -> bluer::Result<T> {
+        if found.is_err() && !self.device.is_paired().await? {
+            self.adapter.remove_device(self.device.address()).await?;
+        }
+        found
+    }
+
     fn remote(&self) -> bluer::Result<&Remote> {
         self.remote.as_ref().ok_or_else(gone)
     }
@@ -254,8 +267,12 @@ impl Work {
 }
 
 impl Remote {
-    /// BlueZ has agreed on an MTU and discovered all services by then, on its own.
+    /// BlueZ agrees on an MTU and discovers all services on its own. It says so once it connects, and
+    /// nobody waits for that where the neighbour has connected: the controller bounds it.
     async fn find(device: &Device) -> bluer::Result<Self> {
+        while !device.is_services_resolved().await? {
+            sleep(MOMENT).await;
+        }
         let mut found = [None, None, None];
         for service in device.services().await? {
             if service.uuid().await? != Uuid::from_u128(SERVICE) {
