@@ -5,7 +5,6 @@ use crate::ble::{
     INBOX, INFO, OUTBOX, SERVICE,
     command::{Attempt, Bearer, Command, Connection, Fact},
     host::Ble,
-    info::Info,
 };
 use bluer::{
     Adapter, Device, DeviceEvent, DeviceProperty, Error, ErrorKind, Uuid,
@@ -183,16 +182,13 @@ impl Work {
                 Fact::Connected { connection, mtu: 23 }
             }
             Command::ExchangeMtu { .. } => {
-                let found = Remote::find(&self.device).await;
-                let remote = self.as_remembered(found).await?;
+                let remote = Remote::find(&self.device).await?;
                 let mtu = mtu(&remote.writer);
                 self.remote = Some(remote);
                 Fact::Mtu { connection, mtu }
             }
             Command::ReadInfo { .. } => {
-                let read = self.remote()?.info.read().await;
-                let read = read.and_then(|it| Info::decode(&it).map(|_| it).ok_or_else(gone));
-                Fact::Info { connection, value: self.as_remembered(read).await? }
+                Fact::Info { connection, value: self.remote()?.info.read().await? }
             }
             Command::OpenChannel { psm, .. } => {
                 let open = open_channel(&self.adapter, &self.device, psm);
@@ -242,15 +238,6 @@ impl Work {
             Err(Error { kind: ErrorKind::AlreadyConnected, .. }) => Ok(()),
             done => done,
         }
-    }
-
-    /// What BlueZ remembers of a neighbour's service may be of before that was started anew. Where it
-    /// does not fit, BlueZ is to forget the device, and asks again next time.
-    async fn as_remembered<T>(&self, found: bluer::Result<T>) -> bluer::Result<T> {
-        if found.is_err() && !self.device.is_paired().await? {
-            self.adapter.remove_device(self.device.address()).await?;
-        }
-        found
     }
 
     fn remote(&self) -> bluer::Result<&Remote> {
