@@ -14,6 +14,6 @@ pub(crate) use client::{Client, Watch, is_running, misunderstood};
 use execute::execute;
 pub(crate) use host::Host;
 pub(crate) use message::{
-    AttachmentView, BluetoothView, BulletinView, CardView, CarriedView, Change, ContactView, Folder,
-    MessageView, NeighbourView, PublisherChange, Reply, Request, Secret, StatusView,
+    AttachmentView, BluetoothView, BulletinView, CardView, CarriedView, Change, ContactView,
+    Folder, MessageView, NeighbourView, PublisherChange, Reply, Request, Secret, StatusView,
 };
