@@ -35,6 +35,8 @@ use tracing::{debug, info};
 
 /// How often it is looked whether bluetoothd is still there: one that was killed says nothing.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long its connections may take to end as a node leaves an adapter.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// What has happened and waits to be reported.
 const WAITING: usize = 64;
 /// The least interval of advertisements that Bluetooth knows.
@@ -92,12 +94,13 @@ impl Shell {
         }
     }
 
-    /// BlueZ keeps connections up that nobody uses any more.
+    /// BlueZ keeps connections up that nobody uses any more. If it is there to be told.
     async fn leave(&mut self) {
         while let Some(connection) = self.lines.keys().next().copied() {
             self.end(connection);
         }
-        while self.disconnects.join_next().await.is_some() {}
+        let _ = timeout(FAREWELL, async { while self.disconnects.join_next().await.is_some() {} })
+            .await;
     }
 
     /// Whether the node has stopped, and not the adapter or bluetoothd.
