@@ -32,7 +32,7 @@ pub(crate) fn status(profile: &Profile, args: &Status, out: Output) -> Result<()
     let Reply::Status(status) = client.ask(Request::Status)? else { return Err(misunderstood()) };
     let limit = (!args.all).then_some(NEWEST);
     let messages = client.messages(Folder::Sent, None, limit)?;
-    out.fact(&Report { status, messages }, |report| {
+    out.fact(&Report { status: *status, messages }, |report| {
         let sections =
             [node(&report.status), neighbours(&report.status.neighbours), sent(&report.messages)];
         sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n")

@@ -116,7 +116,7 @@ fn perform(
             }
             Reply::Done
         }
-        Request::Status => Reply::Status(status(node, listen)?),
+        Request::Status => Reply::Status(Box::new(status(node, listen)?)),
         Request::Carried { limit } => {
             let envelopes = node.carried(limit.min(MAX_CARRIED))?;
             Reply::Carried { envelopes: envelopes.into_iter().map(CarriedView::from).collect() }

@@ -80,7 +80,10 @@ impl Host {
     }
 
     /// From now on the status tells what this radio does.
-    #[cfg(all(feature = "ble", target_os = "linux"))]
+    #[cfg_attr(
+        not(all(feature = "ble", target_os = "linux")),
+        allow(dead_code, reason = "without radios")
+    )]
     pub(crate) fn account_for(&self, ble: Ble) -> Arc<Ble> {
         Arc::clone(self.bluetooth.get_or_init(|| Arc::new(ble)))
     }

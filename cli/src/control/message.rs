@@ -211,7 +211,7 @@ pub(crate) enum Reply {
         size_bytes: u64,
     },
     Messages(MessagePage),
-    Status(StatusView),
+    Status(Box<StatusView>),
     Carried {
         envelopes: Vec<CarriedView>,
     },

@@ -209,6 +209,25 @@ fn order_is_kept() {
     assert_eq!(scene.verdict(), Some(Violation::Unexpected("envelope part")));
 }
 
+/// Of two channels between two radios one may lead nowhere, from any message on.
+#[test]
+fn who_is_not_heard_after_the_handshake_is_given_up() {
+    let has_timed_out = |scene: &mut Scene| {
+        let closed =
+            |event| matches!(event, Event::LinkClosed { reason: CloseReason::Timeout, .. });
+        std::iter::from_fn(|| scene.node.poll_event()).any(closed)
+    };
+    let mut scene = Scene::new();
+    scene.pass(19_000);
+    assert!(!has_timed_out(&mut scene));
+    scene.pass(1_000);
+    assert!(has_timed_out(&mut scene));
+
+    let mut scene = Scene::greeted();
+    scene.pass(60_000);
+    assert!(!has_timed_out(&mut scene));
+}
+
 #[test]
 fn a_closed_link_is_deaf() {
     let mut scene = Scene::greeted();
