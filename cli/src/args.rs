@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Inbox(Inbox),
     /// Show how far your messages have come, the store and the neighbours
     #[command(
-        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, postmarks_ready,\n      postmarks_ahead, sent, sent_bytes, received_bytes, messages (as inbox has them)"
+        after_help = "JSON: name, address, running, listen, neighbours, links, foreign_envelopes,\n      foreign_bytes, max_foreign_bytes, tombstones, postmarks_ready,\n      postmarks_ahead, sent, sent_bytes, received_bytes, messages (as inbox has them),\n      bluetooth (links, budget, scanning_ms, advertising_ms, connecting_ms, connected_ms,\n      advertisements, connects, sent_bytes, received_bytes)"
     )]
     Status(Status),
     /// Publish to everybody in reach, and read what others publish
