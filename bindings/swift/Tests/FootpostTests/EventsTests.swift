@@ -27,6 +27,8 @@ extension Behaviours {
                         case .failure(let error):
                             #expect(error is CancellationError)
                             cancelled += 1
+                            // Else whether one is ever got would hang on which thread is faster.
+                            if case .progress(let message, _)? = it.alice.takeEvent() { seen.append(message) }
                         }
                     }
                     try await sending
