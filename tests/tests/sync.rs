@@ -1,6 +1,6 @@
 //! Meetings cost what the difference costs.
 
-use footpost_core::{State, TagMode};
+use footpost_core::{Router, State, TagMode};
 use footpost_tests::{Net, simulated};
 
 /// Two carriers with hundreds of envelopes in common meet again and again, every `gap_ms`: what each meeting
@@ -37,8 +37,10 @@ fn a_meeting_with_nothing_new_costs_little() {
 }
 
 #[test]
-fn an_acknowledgement_vaccinates_who_never_had_the_envelope() {
-    let mut net = Net::with_config(2, 4, simulated().ack_delay_max_ms(1));
+fn with_routers_that_vaccinate_who_never_had_the_envelope_learns_of_its_end() {
+    let mut config = simulated();
+    config.router(Router::Epidemic).ack_delay_max_ms(1);
+    let mut net = Net::with_config(2, 4, &config);
     let (to_b, _) = net.befriend(0, 1);
     let message = net.send(0, to_b, "direct");
     // 2 takes a copy; then 0 and 1 meet.

@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 pub(super) const TOMBSTONE_SLACK_MS: i64 = 2 * CLOCK_SLACK_MS as i64;
 /// Tombstones are small: as many envelopes' worth of them are kept as this.
 const TOMBSTONES_PER_ENVELOPE: u64 = 4;
+/// In this part of its life at the end, a letter's acknowledgement is late.
+const LATE_PART: i64 = 4;
 
 impl Node {
     /// Acknowledges by `r` whatever envelope here it fits. Where none is held it proves nothing, and
@@ -143,8 +145,21 @@ impl Node {
         postmark: Option<PostmarkRow>,
         forget: i64,
     ) -> Result<(), StoreError> {
-        self.tombstones += self.store.insert_tombstone(id, proof, message, postmark, forget)?;
+        let is_told = proof.is_some_and(|proof| self.is_told(proof, forget));
+        let short = proof.filter(|_| !is_told).and_then(Proof::letter_ack).map(Proof::Ack);
+        let proof = short.as_ref().or(proof);
+        self.tombstones +=
+            self.store.insert_tombstone(id, proof, message, postmark, forget, is_told)?;
         self.bound_tombstones()
+    }
+
+    /// Whether everybody is told of this end. Of a letter those are who hold it; only late in its life all
+    /// others too, as its writer may hold it no more.
+    fn is_told(&self, proof: &Proof, forget: SteadyMs) -> bool {
+        let Proof::Letter(proof) = proof else { return true };
+        let left_ms = forget - TOMBSTONE_SLACK_MS - self.clock.steady();
+        let is_late = left_ms < i64::from(proof.lifetime_s()) * 1000 / LATE_PART;
+        is_late || self.config.router.vaccinates()
     }
 
     pub(super) fn bound_tombstones(&mut self) -> Result<(), StoreError> {

@@ -210,10 +210,8 @@ impl Node {
 
     fn letter_end(&self, head: u64) -> Result<Answer, StoreError> {
         let tombstone = self.store.tombstone_by_head(head)?;
-        Ok(match tombstone.and_then(|tombstone| tombstone.proof) {
-            Some(Proof::Letter(proof)) => Answer::Ended(proof.ack().0),
-            _ => Answer::Gone,
-        })
+        let ack = tombstone.and_then(|tombstone| tombstone.proof?.letter_ack());
+        Ok(ack.map_or(Answer::Gone, Answer::Ended))
     }
 
     /// The neighbour has answered: each envelope for itself.

@@ -93,10 +93,10 @@ impl Node {
             return Ok(());
         }
         if let Some(tombstone) = self.store.tombstone(&id)?.filter(|it| bars(it, now.steady)) {
-            if let (Some(Proof::Letter(proof)), Some(session)) =
-                (tombstone.proof, self.links.get_mut(&link))
+            if let (Some(ack), Some(session)) =
+                (tombstone.proof.and_then(|proof| proof.letter_ack()), self.links.get_mut(&link))
             {
-                session.push_held_ack(proof.ack().0);
+                session.push_held_ack(ack);
             }
             return Ok(());
         }

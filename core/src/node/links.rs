@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::link::frame::{Frame, Hello, MAX_MARKS, Passage, VERSION};
 use crate::link::{CloseReason, LinkId, LinkInfo, Outgoing, Role, Session, Violation, public_key};
 use crate::routing::NeighbourId;
-use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError};
+use crate::store::{Durability, EnvelopeRow, Proof, Store, StoreError, Tombstone};
 use crate::sync::{Items, Reconciler, SyncFrame, end_of};
 use crate::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
@@ -375,8 +375,8 @@ impl Node {
         }
     }
 
-    /// All that is reconciled: envelopes by their ids, acknowledgements as what ends them; and what
-    /// is never wanted again: see [`bars`].
+    /// All that is reconciled: envelopes by their ids, acknowledgements that everybody is told of as what
+    /// ends them; and what is never wanted again: see [`bars`].
     pub(super) fn items(&mut self, link: LinkId) -> Result<Items, StoreError> {
         let mut held = self.store.letter_ids()?;
         let bodies = self.holdings.items();
@@ -385,11 +385,9 @@ impl Node {
             session.bodies.items = bodies;
         }
         let mut unwanted = Vec::new();
-        for (id, is_acknowledged) in
-            self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)?
-        {
+        for (id, is_told) in self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)? {
             unwanted.push(id);
-            if is_acknowledged {
+            if is_told {
                 held.push(end_of(id));
             }
         }
@@ -506,6 +504,12 @@ impl Node {
         for item in step.push {
             bodies.extend(self.queue_item(link, item)?);
         }
+        for id in step.over {
+            let tombstone = self.store.tombstone(&EnvelopeId(id))?;
+            if let Some(session) = self.links.get_mut(&link) {
+                push_end(session, tombstone.as_ref());
+            }
+        }
         self.announce_all(now, link, &bodies);
         Ok(())
     }
@@ -520,7 +524,12 @@ impl Node {
             if self.may_hand(&envelope, session)
                 && let Some(session) = self.links.get_mut(&link)
             {
-                session.push_transfer(order);
+                match session.info.role {
+                    // It does not hold the letter, but may know of its end.
+                    Role::Initiator => session.push_offer(envelope.id.head()),
+                    // It was asked for.
+                    Role::Responder => session.push_transfer(order),
+                }
             }
         } else if let Some(session) = self.links.get_mut(&link) {
             session.push_proof(EnvelopeId(end_of(item)));
@@ -539,10 +548,8 @@ impl Node {
             let now = self.clock.steady();
             let tombstone = self.store.tombstone_by_head(head)?.filter(|it| bars(it, now));
             let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-            if let Some(tombstone) = tombstone {
-                if let Some(Proof::Letter(proof)) = tombstone.proof {
-                    session.push_held_ack(proof.ack().0);
-                }
+            if tombstone.is_some() {
+                push_end(session, tombstone.as_ref());
             } else if self.wanted.contains_key(&head) {
                 session.passed_over.insert(head);
             } else {
@@ -570,6 +577,14 @@ impl Node {
     }
 }
 
+/// Tells a neighbour who holds this letter that it was acknowledged, if it was.
+fn push_end(session: &mut Session, tombstone: Option<&Tombstone>) {
+    let proof = tombstone.and_then(|tombstone| tombstone.proof.as_ref());
+    if let Some(ack) = proof.and_then(Proof::letter_ack) {
+        session.push_held_ack(ack);
+    }
+}
+
 /// Proofs wait as ids: what has been forgotten meanwhile is left out.
 fn push_proofs(session: &mut Session, store: &Store) -> Result<(), StoreError> {
     let mut proofs = Vec::new();
@@ -578,7 +593,7 @@ fn push_proofs(session: &mut Session, store: &Store) -> Result<(), StoreError> {
         match tombstone.and_then(|tombstone| tombstone.proof) {
             Some(Proof::Letter(proof)) => proofs.push(proof.0),
             Some(Proof::Body(release)) => session.push_control(&Frame::Release(release)),
-            Some(Proof::Fragment(_)) | None => {}
+            Some(Proof::Ack(_) | Proof::Fragment(_)) | None => {}
         }
     }
     if !proofs.is_empty() {

@@ -17,6 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 mod custody;
+mod ends;
 mod fragments;
 mod mailboxes;
 mod shares;
@@ -329,8 +330,9 @@ fn a_neighbour_that_offers_without_end_is_bounded_and_does_not_bar_others() {
 #[test]
 fn no_one_poisons_the_proofs_that_are_passed_on() {
     let mut scene = Scene::greeted();
-    let sealed = scene.foreign(NOW, 3600);
-    scene.push(0, &sealed.bytes);
+    // Late enough for everybody to be told.
+    let sealed = scene.foreign(Timestamp(NOW.0 - 3_000_000), 3600);
+    scene.push(3000, &sealed.bytes);
     let mut proof = AckProof::new(&Envelope::parse(&sealed.bytes).unwrap(), &sealed.ack);
     proof.0[120] ^= 1; // the postmark's signature
     scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });

@@ -103,7 +103,7 @@ impl Node {
                     self.store.require(Durability::Power)?;
                     self.bury_fragment(&envelope, ack, None)?;
                 }
-                Proof::Body(_) => return Err(StoreError::Corrupt),
+                Proof::Ack(_) | Proof::Body(_) => return Err(StoreError::Corrupt),
             }
         }
         self.give_up_attachments(now)

@@ -166,8 +166,8 @@ impl Node {
         let mut items = self.store.letter_ids()?;
         items.extend(self.holdings.items().keys());
         let remembered = self.store.tombstone_ids(self.clock.steady() + TOMBSTONE_SLACK_MS)?;
-        let acknowledged = remembered.into_iter().filter(|(_, is_acknowledged)| *is_acknowledged);
-        items.extend(acknowledged.map(|(id, _)| end_of(id)));
+        let told = remembered.into_iter().filter(|(_, is_told)| *is_told);
+        items.extend(told.map(|(id, _)| end_of(id)));
         items.sort_unstable();
         Ok(Sha256::digest(items.concat()).into())
     }

@@ -57,6 +57,11 @@ impl Router {
         matches!(self, Self::Prophet | Self::MaxProp)
     }
 
+    /// Whether everybody is told of every acknowledgement, a vaccine, as their papers have it.
+    pub(crate) const fn vaccinates(self) -> bool {
+        matches!(self, Self::Epidemic | Self::MaxProp)
+    }
+
     /// Whether a hand-over halves what is left with the sender: else generations count hops.
     pub(crate) const fn halves(self) -> bool {
         !matches!(self, Self::MaxProp)

@@ -15,8 +15,8 @@ use std::cmp::Ordering;
 /// A copy pushes out another only if it is worth so much more: else full neighbours would trade the
 /// same mail for ever.
 const HYSTERESIS: f64 = 3.0;
-/// Halvings that every envelope may have at once.
-const BASE: f64 = 1.0;
+/// Halvings that every envelope may have: two at once, and the third when it is 0.7 `tau` old.
+const BASE: f64 = 1.3;
 /// And so many more towards a neighbour who brings more news than most.
 const BRINGER_BONUS: f64 = 2.0;
 /// One more towards a neighbour who has met its recipient later, by this share of its lifetime and more;
@@ -273,10 +273,11 @@ mod tests {
         let carry = outlook(Router::Carry, &neighbours, &none);
         let large = 1 << 20;
         assert!(carry.may_spread(&copy(0, 0, large), stranger(false)));
-        assert!(!carry.may_spread(&copy(1, 0, large), stranger(false)));
-        assert!(carry.may_spread(&copy(1, 1, large), stranger(false)), "older");
+        assert!(carry.may_spread(&copy(1, 0, large), stranger(false)));
+        assert!(!carry.may_spread(&copy(2, HOUR_MS, large), stranger(false)));
+        assert!(carry.may_spread(&copy(2, 2 * HOUR_MS, large), stranger(false)), "older");
         assert!(
-            carry.may_spread(&copy(3, 4 * HOUR_MS + 1, large), stranger(false)),
+            carry.may_spread(&copy(3, 4 * HOUR_MS, large), stranger(false)),
             "two quarters of its life"
         );
         assert!(!carry.may_spread(&copy(4, 4 * HOUR_MS, large), stranger(false)));
@@ -311,8 +312,8 @@ mod tests {
             let peer = Peer { is_bringer: false, told: &told };
             let (worth, appeal) =
                 (carry.worth(&copy(0, 0, large)), carry.appeal(&copy(0, 0, large), peer));
-            assert!(!carry.may_spread(&copy(2, 0, large), peer), "a claim buys no more");
-            assert_eq!(appeal > worth, carry.may_spread(&copy(1, 0, large), peer));
+            assert!(!carry.may_spread(&copy(3, 0, large), peer), "a claim buys no more");
+            assert_eq!(appeal > worth, carry.may_spread(&copy(2, 0, large), peer));
             appeal > worth
         };
         assert!(nearer(&mailboxes));

@@ -157,6 +157,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/013_scans.sql"),
     include_str!("migrations/014_repair.sql"),
     include_str!("migrations/015_remembered_letters.sql"),
+    include_str!("migrations/016_told.sql"),
 ];
 
 /// `Footpost` in the database header marks the file as ours.
@@ -172,6 +173,8 @@ pub(crate) struct Store {
     needs_scrub: bool,
     /// None where there is no vault.
     wrapping: Option<Wrapping>,
+    /// Memory outlives nothing.
+    is_file: bool,
     /// Where others' envelopes are, if not in the database.
     pooled: Option<RefCell<Pooled>>,
     /// As looked up after so many changes.
@@ -191,7 +194,7 @@ impl Store {
         let connection = match path {
             StorePath::Encrypted { path, key, .. } => open_encrypted(path, key)?,
             StorePath::File(path) => open_file(path)?,
-            StorePath::Memory | StorePath::Pooled(_) => Connection::open_in_memory()?,
+            StorePath::Memory | StorePath::Pooled(_) => open_in_memory()?,
         };
         connection.execute_batch(
             "PRAGMA locking_mode = EXCLUSIVE;
@@ -209,6 +212,7 @@ impl Store {
             is_abandoned: false,
             needs_scrub: false,
             wrapping: None,
+            is_file: matches!(path, StorePath::Encrypted { .. } | StorePath::File(_)),
             pooled: None,
             due: Cell::new(None),
         };
@@ -258,7 +262,7 @@ impl Store {
             return Err(StoreError::Abandoned);
         }
         if self.open.is_none() {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         }
         self.open = self.open.max(Some(durability));
         Ok(())
@@ -289,9 +293,9 @@ impl Store {
             return Err(StoreError::Abandoned);
         }
         let Some(durability) = self.open else { return Ok(()) };
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.open = None;
-        if durability == Durability::Power {
+        if durability == Durability::Power && self.is_file {
             // How durable a batch must be is known only once its envelopes are opened, and SQLite
             // does not let a running transaction choose. A small FULL commit syncs the log with
             // all that stands before it.
@@ -306,6 +310,13 @@ impl Store {
         }
         self.retire_wrapping_keys()
     }
+}
+
+/// Most tables have a few rows: in small pages, thousands of stores fit one machine.
+fn open_in_memory() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch("PRAGMA page_size = 1024")?;
+    Ok(connection)
 }
 
 fn open_file(path: &Path) -> Result<Connection, StoreError> {

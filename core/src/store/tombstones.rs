@@ -19,7 +19,9 @@ pub(crate) struct Tombstone {
 /// Why an envelope is gone for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// A letter was acknowledged.
+    /// A letter was acknowledged: enough for those who hold it.
+    Ack([u8; 32]),
+    /// The same, for those who do not.
     Letter(AckProof),
     /// A fragment was.
     Fragment(FragmentAck),
@@ -28,8 +30,18 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
+    /// What ends a letter where it is held.
+    pub(crate) fn letter_ack(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Ack(ack) => Some(*ack),
+            Self::Letter(proof) => Some(proof.ack().0),
+            Self::Fragment(_) | Self::Body(_) => None,
+        }
+    }
+
     fn as_bytes(&self) -> &[u8] {
         match self {
+            Self::Ack(ack) => ack,
             Self::Letter(proof) => &proof.0,
             Self::Fragment(ack) => &ack.0,
             Self::Body(release) => &release.0,
@@ -38,8 +50,8 @@ impl Proof {
 }
 
 impl Store {
-    /// Buries an envelope; a tombstone that has no proof yet takes this one. Says how many
-    /// tombstones there are more.
+    /// Buries an envelope; a tombstone that has no proof yet takes this one. `is_told`: it is to be told
+    /// to everybody. Says how many tombstones there are more.
     pub(crate) fn insert_tombstone(
         &self,
         id: &EnvelopeId,
@@ -47,17 +59,19 @@ impl Store {
         message: Option<MessageId>,
         postmark: Option<PostmarkRow>,
         forget: SteadyMs,
+        is_told: bool,
     ) -> Result<u64, StoreError> {
         let proof = proof.map(Proof::as_bytes);
         let message = message.map(|message| message.0);
-        let sql = "INSERT INTO tombstones (id, proof, message, forget_steady, postmark)
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO tombstones (id, proof, message, forget_steady, postmark, is_told)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
         let mut statement = self.connection.prepare_cached(sql)?;
         let postmark = postmark.map(|postmark| postmark.0);
-        let inserted = statement.execute((&id.0, proof, message, forget, postmark))?;
+        let inserted = statement.execute((&id.0, proof, message, forget, postmark, is_told))?;
         if inserted == 0 && proof.is_some() {
-            let sql = "UPDATE tombstones SET proof = ?2 WHERE id = ?1 AND proof IS NULL";
-            self.connection.prepare_cached(sql)?.execute((&id.0, proof))?;
+            let sql =
+                "UPDATE tombstones SET proof = ?2, is_told = ?3 WHERE id = ?1 AND proof IS NULL";
+            self.connection.prepare_cached(sql)?.execute((&id.0, proof, is_told))?;
         }
         Ok(inserted as u64)
     }
@@ -90,12 +104,14 @@ impl Store {
     }
 
     /// The ids of all letters that were acknowledged, or are forgotten by then, and of ended bodies; and
-    /// whether each was acknowledged.
+    /// whether everybody is told of each.
     pub(crate) fn tombstone_ids(
         &self,
         forgotten_by: SteadyMs,
     ) -> Result<Vec<([u8; 32], bool)>, StoreError> {
-        let sql = "SELECT id, 1 FROM tombstones WHERE body IS NULL AND proof IS NOT NULL
+        let sql = "SELECT id, 1 FROM tombstones WHERE is_told = 1
+             UNION ALL SELECT id, 0 FROM tombstones
+             WHERE is_told = 0 AND body IS NULL AND proof IS NOT NULL
              UNION ALL SELECT id, 0 FROM tombstones
              WHERE body IS NULL AND proof IS NULL AND forget_steady <= ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -139,6 +155,9 @@ pub(super) fn proof(row: &Row<'_>, index: usize) -> rusqlite::Result<Proof> {
 /// Kinds of proof differ in length.
 fn optional_proof(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Proof>> {
     let Some(bytes) = row.get_ref(index)?.as_blob_or_null()? else { return Ok(None) };
+    if let Ok(bytes) = bytes.try_into() {
+        return Ok(Some(Proof::Ack(bytes)));
+    }
     if let Ok(bytes) = bytes.try_into() {
         return Ok(Some(Proof::Letter(AckProof(bytes))));
     }

@@ -27,6 +27,8 @@ pub(crate) struct Step {
     pub(crate) replies: Vec<SyncFrame>,
     /// Own items that the neighbour lacks.
     pub(crate) push: Vec<[u8; 32]>,
+    /// What the neighbour holds and this side has done with.
+    pub(crate) over: Vec<[u8; 32]>,
     /// The initiator knows the whole difference. A responder never learns that it is done: of
     /// one who wants nothing it hears nothing.
     pub(crate) is_finished: bool,
@@ -191,9 +193,10 @@ impl Reconciler {
         push.retain(|id| {
             let end = self.set.short(&end_of(*id));
             // Of an item and its end, the one that this side has done with is the item.
-            !contains(theirs, end) || contains(&self.set.unwanted, end)
+            !contains(theirs, end) || find(&self.set.unwanted, end).is_some()
         });
-        let is_wanted = |short: &u64| !contains(&self.set.unwanted, *short);
+        let over = theirs.iter().filter_map(|short| find(&self.set.unwanted, *short)).collect();
+        let is_wanted = |short: &u64| find(&self.set.unwanted, *short).is_none();
         let wanted: Vec<u64> = theirs.iter().copied().filter(is_wanted).collect();
         self.state = State::Finished;
         let width = usize::BITS - len.leading_zeros() + WANTED_SPARE_BITS;
@@ -203,7 +206,7 @@ impl Reconciler {
             let wants = Prefixes::of(wanted.iter().copied(), width as u8);
             wants.split(self.frame_bytes.saturating_sub(1)).map(SyncFrame::Wants).collect()
         };
-        Step { replies, push, is_finished: true }
+        Step { replies, push, over, is_finished: true }
     }
 
     /// The next symbols, or the list once that is the shorter way. It also ends what never
@@ -266,8 +269,8 @@ struct ItemSet {
     hasher: SipHasher13,
     coder: Coder,
     items: Vec<Item>,
-    /// Short ids of what is never asked for, sorted.
-    unwanted: Vec<u64>,
+    /// What is never asked for, sorted.
+    unwanted: Vec<Item>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -279,10 +282,10 @@ struct Item {
 impl ItemSet {
     fn new(sync_key: &[u8; 32], items: Items) -> Self {
         let (hasher, checks) = session_hashers(sync_key);
-        let mut unwanted: Vec<u64> = items.unwanted.iter().map(|id| hasher.hash(id)).collect();
+        let item = |id: [u8; 32]| Item { short: hasher.hash(&id), id };
+        let mut unwanted: Vec<Item> = items.unwanted.into_iter().map(item).collect();
         unwanted.sort_unstable();
-        let held = items.held.into_iter().take(MAX_ITEMS);
-        let mut items: Vec<Item> = held.map(|id| Item { short: hasher.hash(&id), id }).collect();
+        let mut items: Vec<Item> = items.held.into_iter().take(MAX_ITEMS).map(item).collect();
         items.sort_unstable();
         items.dedup();
         Self { hasher, coder: Coder::new(checks), items, unwanted }
@@ -325,4 +328,11 @@ fn contains(sorted: &[u64], short: u64) -> bool {
     let cut = short >> (64 - LIST_WIDTH);
     let at = sorted.partition_point(|&other| other >> (64 - LIST_WIDTH) < cut);
     sorted.get(at).is_some_and(|&other| other >> (64 - LIST_WIDTH) == cut)
+}
+
+/// The item of this short id; that may be cut to [`LIST_WIDTH`] bits.
+fn find(sorted: &[Item], short: u64) -> Option<[u8; 32]> {
+    let cut = short >> (64 - LIST_WIDTH);
+    let at = sorted.partition_point(|other| other.short >> (64 - LIST_WIDTH) < cut);
+    sorted.get(at).filter(|other| other.short >> (64 - LIST_WIDTH) == cut).map(|other| other.id)
 }

@@ -10,6 +10,19 @@ pub(crate) const STEPS: usize = 240;
 /// Messages whose every copy is followed, spread over the workload.
 const TRAILS: usize = 16;
 
+/// What is told of one moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Note {
+    /// A frame has arrived.
+    Frame { pair: [usize; 2], purpose: Purpose, size_bytes: u64 },
+    /// A message was written, and went into this letter.
+    Written { number: usize, letter: Option<EnvelopeId> },
+    /// Somebody has taken an envelope on board.
+    Copied { person: usize, envelope: EnvelopeId },
+    /// A message is whole at its recipient, after so many transfers.
+    Whole { number: usize, hops: u32 },
+}
+
 /// A run, step by step: what a page of plots is made of.
 #[derive(Debug, Clone)]
 pub struct Chronicle {
@@ -80,7 +93,6 @@ impl Chronicle {
         }
     }
 
-    /// A message was written, and went into this letter.
     pub(crate) fn note_writing(
         &mut self,
         at: Nanos,
@@ -104,7 +116,6 @@ impl Chronicle {
         }
     }
 
-    /// Somebody has taken an envelope on board.
     pub(crate) fn note_copy(&mut self, at: Nanos, person: usize, letter: &EnvelopeId) {
         let Some(trail) = self.by_letter.get(letter) else { return };
         if let Some(trail) = self.trails.get_mut(*trail)

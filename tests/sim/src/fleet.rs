@@ -2,6 +2,7 @@
 
 use crate::air::{Parcel, Purpose};
 use crate::liars::{Liar, Names, Nature};
+use crate::roster::Roster;
 use crate::scenario::{Message, Scenario};
 use crate::schedule::{MILLISECOND, Nanos};
 use crate::settings::Settings;
@@ -63,6 +64,10 @@ pub(crate) struct Person {
     pub(crate) liar: Option<Liar>,
     /// Those they write to or hear from, and when the card was handed over.
     contacts: BTreeMap<usize, (ContactId, Timestamp)>,
+    /// What they have read: each message, and each body in fragments.
+    pub(crate) read: BTreeSet<(usize, bool)>,
+    /// Contacts of the scenario that have begun and not ended.
+    pub(crate) meetings: BTreeSet<usize>,
     /// What the node had sent when last asked.
     sent: Traffic,
     /// How many envelopes the node had taken when last asked.
@@ -109,7 +114,7 @@ pub(crate) fn open(
     settings: &Settings,
     rogues: &Rogues,
     at: Nanos,
-) -> Result<Vec<Person>, SimError> {
+) -> Result<Roster<Person>, SimError> {
     let mut config = Config::default();
     config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
     config.router(settings.router).tag_mode(settings.tags);
@@ -142,6 +147,8 @@ pub(crate) fn open(
             drops: rogues.droppers.contains(&person),
             liar: None,
             contacts: BTreeMap::new(),
+            read: BTreeSet::new(),
+            meetings: BTreeSet::new(),
             sent: Traffic::default(),
             taken: 0,
             hops: BTreeMap::new(),
@@ -150,6 +157,7 @@ pub(crate) fn open(
             scheduled: Nanos::MAX,
         });
     }
+    let mut people: Roster<Person> = people.into_iter().collect();
     for message in &scenario.messages {
         befriend(&mut people, message.from, message.to, at)?;
     }
@@ -166,7 +174,7 @@ pub(crate) fn open(
 }
 
 /// Some of those who write to each other, with their cards.
-fn names(people: &[Person], scenario: &Scenario, rng: &mut ChaCha20Rng) -> Vec<Names> {
+fn names(people: &Roster<Person>, scenario: &Scenario, rng: &mut ChaCha20Rng) -> Vec<Names> {
     let count = scenario.messages.len().min(NAMES) as u64;
     let picks = (0..count).map(|_| (rng.next_u64() % scenario.messages.len() as u64) as usize);
     let card = |person: usize| people[person].node.card().clone();
@@ -177,13 +185,18 @@ fn names(people: &[Person], scenario: &Scenario, rng: &mut ChaCha20Rng) -> Vec<N
 }
 
 /// Each of the two has the other's card, of this week.
-fn befriend(people: &mut [Person], a: usize, b: usize, at: Nanos) -> Result<ContactId, SimError> {
+fn befriend(
+    people: &mut Roster<Person>,
+    a: usize,
+    b: usize,
+    at: Nanos,
+) -> Result<ContactId, SimError> {
     introduce(people, b, a, at)?;
     introduce(people, a, b, at)
 }
 
 fn introduce(
-    people: &mut [Person],
+    people: &mut Roster<Person>,
     who: usize,
     whom: usize,
     at: Nanos,
@@ -200,11 +213,10 @@ fn introduce(
     }
 }
 
-fn follow(people: &mut [Person], at: Nanos) -> Result<(), SimError> {
-    let Some(publisher) = people.get(FOLLOWED).map(|person| person.node.identity()) else {
-        return Ok(());
-    };
-    for (_, person) in people.iter_mut().enumerate().filter(|(person, _)| *person != FOLLOWED) {
+fn follow(people: &mut Roster<Person>, at: Nanos) -> Result<(), SimError> {
+    let publisher = people[FOLLOWED].node.identity();
+    for person in (0..people.len()).filter(|person| *person != FOLLOWED) {
+        let person = &mut people[person];
         person.node.follow(person.clock(at), publisher)?;
     }
     Ok(())
@@ -239,7 +251,7 @@ pub(crate) fn alert_text(number: usize, text_bytes: usize) -> String {
 
 /// Hands a message to its writer's node; the letter that it went into.
 pub(crate) fn write(
-    people: &mut [Person],
+    people: &mut Roster<Person>,
     message: &Message,
     number: usize,
     at: Nanos,

@@ -24,7 +24,9 @@ mod page;
 mod phones;
 mod radio;
 mod reach;
+mod replay;
 mod report;
+mod roster;
 mod scenario;
 mod schedule;
 mod settings;
@@ -36,6 +38,7 @@ pub use chronicle::Chronicle;
 pub use input::InputError;
 pub use page::write_page;
 pub use radio::Charge;
+pub use replay::{replay, simulate};
 pub use report::{
     Attempts, BulletinFigures, ControlBytes, Cost, CryptoOperations, EnergyFigures, Figures,
     LieFigures, Report,
@@ -43,5 +46,5 @@ pub use report::{
 pub use scenario::{Contact, Message, Scenario};
 pub use settings::{BleMode, NoSuchRadio, Radio, Settings};
 pub use units::{parse_bytes, parse_duration_s, parse_fraction, parse_rate};
-pub use world::{SimError, replay, simulate};
+pub use world::SimError;
 pub use worlds::{Nature, NoSuchWorld, WORLD_DAYS, WORLD_PEOPLE, World};

@@ -145,7 +145,7 @@ fn thinned<T: Copy>(of: &[T]) -> Vec<T> {
 mod tests {
     use super::*;
     use crate::Settings;
-    use crate::world::replay;
+    use crate::replay::replay;
     use crate::worlds::World;
     use serde_json::Value;
 

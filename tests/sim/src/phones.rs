@@ -5,6 +5,7 @@
 //! of Power Consumption in a Smartphone”, 2010, measured). At night it is on the mains, where there are
 //! any.
 
+use crate::roster::Roster;
 use crate::scenario::Scenario;
 use crate::schedule::{Nanos, SECOND};
 use crate::settings::Settings;
@@ -47,6 +48,8 @@ struct Phone {
     spells: Vec<[Nanos; 2]>,
     put_off: Vec<Errand>,
     was_empty: bool,
+    /// In synthetic worlds: elsewhere nobody knows when it is night.
+    battery: Option<Battery>,
 }
 
 struct Battery {
@@ -55,9 +58,8 @@ struct Battery {
 }
 
 pub(crate) struct Phones {
-    by_person: Vec<Phone>,
-    /// In synthetic worlds: elsewhere nobody knows when it is night.
-    batteries: Vec<Battery>,
+    by_person: Roster<Phone>,
+    have_batteries: bool,
     radio_j_per_byte: f64,
 }
 
@@ -70,15 +72,26 @@ impl Phones {
             let share = if supply == Supply::Never { dice.between(LEAST_LEFT, 1.0) } else { 1.0 };
             Battery { left_j: share * BATTERY_J, supply }
         };
+        let mut batteries = roles.map(battery);
+        let mut phone = |_| Phone { battery: batteries.next(), ..Phone::default() };
         Self {
-            by_person: (0..scenario.people).map(|_| Phone::default()).collect(),
-            batteries: roles.map(battery).collect(),
+            by_person: (0..scenario.people).map(&mut phone).collect(),
+            have_batteries: scenario.map.is_some(),
             radio_j_per_byte: RADIO_W / settings.rate_bytes_per_s as f64,
         }
     }
 
+    /// The phones of these people.
+    pub(crate) fn part(&mut self, who: &[usize]) -> Self {
+        Self { by_person: self.by_person.part(who), ..*self }
+    }
+
+    pub(crate) fn join(&mut self, part: Self) {
+        self.by_person.join(part.by_person);
+    }
+
     pub(crate) fn have_batteries(&self) -> bool {
-        !self.batteries.is_empty()
+        self.have_batteries
     }
 
     pub(crate) fn is_on(&self, person: usize) -> bool {
@@ -106,6 +119,11 @@ impl Phones {
         self.by_person[person].put_off.push(errand);
     }
 
+    /// What they want to do once they can.
+    pub(crate) fn errands(&self, person: usize) -> &[Errand] {
+        &self.by_person[person].put_off
+    }
+
     /// What they wanted to do, now that they can.
     pub(crate) fn resume(&mut self, person: usize) -> Vec<Errand> {
         std::mem::take(&mut self.by_person[person].put_off)
@@ -119,14 +137,14 @@ impl Phones {
 
     /// The radio has sent or received.
     pub(crate) fn spend(&mut self, person: usize, bytes: u64) {
-        if let Some(battery) = self.batteries.get_mut(person) {
+        if let Some(battery) = &mut self.by_person[person].battery {
             battery.left_j -= bytes as f64 * self.radio_j_per_byte;
         }
     }
 
     /// The radio has taken so much, in joules.
     pub(crate) fn drain(&mut self, person: usize, energy_j: f64) {
-        if let Some(battery) = self.batteries.get_mut(person) {
+        if let Some(battery) = &mut self.by_person[person].battery {
             battery.left_j -= energy_j;
         }
     }
@@ -136,9 +154,10 @@ impl Phones {
         let hour = now / HOUR % 24;
         let is_night = hour >= NIGHT_H[0] || hour < NIGHT_H[1];
         let mut changed = Vec::new();
-        for person in 0..self.batteries.len() {
+        for person in 0..self.by_person.len() {
             let idle_w = if self.is_on(person) { IDLE_W } else { 0.0 };
-            let battery = &mut self.batteries[person];
+            let phone = &mut self.by_person[person];
+            let Some(battery) = &mut phone.battery else { continue };
             let is_charging = match battery.supply {
                 Supply::Always => true,
                 Supply::AtNight => is_night,
@@ -147,7 +166,7 @@ impl Phones {
             let gains_w = if is_charging { CHARGER_W } else { 0.0 } - idle_w;
             battery.left_j = (battery.left_j + 60.0 * gains_w).clamp(0.0, BATTERY_J);
             let is_empty = battery.left_j <= 0.0;
-            if is_empty != self.by_person[person].is_off[Cause::Empty as usize] {
+            if is_empty != phone.is_off[Cause::Empty as usize] {
                 changed.push((person, is_empty));
             }
         }
@@ -157,7 +176,7 @@ impl Phones {
     /// How many phones have been empty; `None` where there are no batteries.
     pub(crate) fn emptied(&self) -> Option<usize> {
         let emptied = self.by_person.iter().filter(|phone| phone.was_empty).count();
-        self.have_batteries().then_some(emptied)
+        self.have_batteries.then_some(emptied)
     }
 
     /// When each phone was off, up to a world's end.

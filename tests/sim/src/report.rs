@@ -202,6 +202,23 @@ impl Figures {
         } += size_bytes;
     }
 
+    /// Adds what was counted as it happened elsewhere.
+    pub(crate) fn add(&mut self, part: &Self) {
+        self.frames += part.frames;
+        self.frames_lost += part.frames_lost;
+        self.envelope_bytes += part.envelope_bytes;
+        self.control_bytes += part.control_bytes;
+        self.control.handshake += part.control.handshake;
+        self.control.sync += part.control.sync;
+        self.control.ack += part.control.ack;
+        self.control.other += part.control.other;
+        self.violations += part.violations;
+        self.falsified += part.falsified;
+        self.crypto_operations.handshakes += part.crypto_operations.handshakes;
+        self.crypto_operations.sealed += part.crypto_operations.sealed;
+        self.crypto_operations.opened += part.crypto_operations.opened;
+    }
+
     pub(crate) fn count_turnover(&mut self, turnover: Turnover) {
         self.transfers += turnover.taken;
         self.crypto_operations.verified += turnover.taken;

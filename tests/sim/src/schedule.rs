@@ -36,10 +36,6 @@ pub(crate) enum Happening {
     RadioHappens(u64),
     /// A person's Bluetooth controller wants to be told the time.
     RadioWakes(usize),
-    /// Batteries have lost or won another minute.
-    MinutePassed,
-    /// A step of the chronicle is over.
-    StepEnds,
 }
 
 /// All that is known to come.
@@ -51,7 +47,13 @@ impl Schedule {
         self.0.push(Reverse((at, what)));
     }
 
-    pub(crate) fn next(&mut self) -> Option<(Nanos, Happening)> {
+    /// The next, if it is not after this time.
+    pub(crate) fn next(&mut self, until: Nanos) -> Option<(Nanos, Happening)> {
+        self.0.peek().filter(|Reverse((at, _))| *at <= until)?;
         self.0.pop().map(|Reverse(next)| next)
+    }
+
+    pub(crate) fn join(&mut self, part: Self) {
+        self.0.extend(part.0);
     }
 }

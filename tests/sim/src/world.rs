@@ -4,17 +4,16 @@ mod ble;
 mod bulletins;
 mod lies;
 mod off;
-mod watch;
+mod parts;
 
 use crate::air::{Air, Flight, Parcel};
-use crate::chronicle::Chronicle;
+use crate::chronicle::Note;
 use crate::fleet::{self, Person, Rogues};
 use crate::input::Place;
-use crate::liars::Nature;
-use crate::memory;
 use crate::phones::{Cause, Errand, Phones};
 use crate::radio::Radios;
-use crate::report::{Cost, Delivery, Figures, LieFigures, Report};
+use crate::report::{Figures, LieFigures};
+use crate::roster::Roster;
 use crate::scenario::Scenario;
 use crate::schedule::{Happening, Nanos, SECOND, Schedule};
 use crate::settings::{Radio, Settings};
@@ -25,8 +24,7 @@ use footpost_core::{
     MessageId, OpenError, PublishError, Role, SendError, State, StoreError,
 };
 use lies::Truth;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The longest frame of a link, in bytes.
@@ -69,84 +67,31 @@ pub enum SimError {
     Store(#[from] StoreError),
 }
 
-/// Replays a scenario.
-///
-/// # Errors
-/// See [`SimError`].
-pub fn simulate(scenario: &Scenario, settings: &Settings) -> Result<Report, SimError> {
-    Ok(replay(scenario, settings)?.0)
-}
-
-/// The same, and what happened when.
-///
-/// # Errors
-/// See [`SimError`].
-pub fn replay(scenario: &Scenario, settings: &Settings) -> Result<(Report, Chronicle), SimError> {
-    let begun = Instant::now();
-    let [missing] = fleet::chosen(scenario.people, [settings.nodes_out], settings.seed);
-    let shares = [
-        settings.nodes_drop,
-        settings.nodes_flood,
-        settings.nodes_forge,
-        settings.nodes_invent_acks,
-        settings.nodes_lie_age,
-    ];
-    let [droppers, flooders, forgers, inventors, age_liars] =
-        fleet::chosen(scenario.people, shares, settings.seed);
-    let natures =
-        [(forgers, Nature::Forger), (inventors, Nature::AckInventor), (age_liars, Nature::AgeLiar)];
-    let liars: BTreeMap<usize, Nature> = natures
-        .into_iter()
-        .flat_map(|(who, nature)| who.into_iter().map(move |person| (person, nature)))
-        .collect();
-    let scenario = scenario
-        .clone()
-        .without_messages_of(&flooders)
-        .without_messages_of(&droppers)
-        .without_messages_of(&liars.keys().copied().collect())
-        .with_floods_of(&flooders)
-        .without_messages_of(&missing)
-        .without_contacts_of(&missing);
-    let mut world = World::new(scenario, settings, &Rogues { droppers, liars })?;
-    let setup_time_s = begun.elapsed().as_secs_f64();
-    world.run()?;
-    let (figures, chronicle) = world.conclude();
-    let report = Report {
-        figures,
-        cost: Cost {
-            setup_time_s,
-            wall_time_s: begun.elapsed().as_secs_f64(),
-            peak_memory_bytes: memory::peak_bytes(),
-        },
-        seed: settings.seed,
-        settings: settings.clone(),
-    };
-    Ok((report, chronicle))
-}
-
-struct World {
-    scenario: Scenario,
-    settings: Settings,
-    now: Nanos,
-    end: Nanos,
+/// People, and what happens to them.
+pub(crate) struct World {
+    pub(crate) scenario: Arc<Scenario>,
+    settings: Arc<Settings>,
+    pub(crate) now: Nanos,
+    pub(crate) end: Nanos,
     schedule: Schedule,
     air: Air,
     /// Where people meet by Bluetooth, in place of `air`.
     radios: Option<Radios>,
-    people: Vec<Person>,
-    phones: Phones,
-    /// Contacts that have begun and not ended.
-    meetings: BTreeSet<usize>,
+    pub(crate) people: Roster<Person>,
+    pub(crate) phones: Phones,
     alerts: Alerts,
     truth: Truth,
-    chronicle: Chronicle,
-    /// For each message, once it is whole at its recipient.
-    deliveries: Vec<Option<Delivery>>,
-    figures: Figures,
+    pub(crate) figures: Figures,
+    /// What there is to tell the chronicle.
+    notes: Vec<(Nanos, Note)>,
 }
 
 impl World {
-    fn new(scenario: Scenario, settings: &Settings, rogues: &Rogues) -> Result<Self, SimError> {
+    pub(crate) fn new(
+        scenario: Arc<Scenario>,
+        settings: &Settings,
+        rogues: &Rogues,
+    ) -> Result<Self, SimError> {
         let (now, end) = scenario.span();
         let people = fleet::open(&scenario, settings, rogues, now)?;
         let radios = match settings.radio {
@@ -164,65 +109,76 @@ impl World {
             air: Air::new(people.len(), settings.rate_bytes_per_s),
             radios,
             phones: Phones::new(&scenario, settings),
-            meetings: BTreeSet::new(),
             alerts: Alerts::new(),
             truth: Truth::default(),
-            chronicle: Chronicle::new(people.len(), scenario.messages.len(), (now, end)),
-            settings: settings.clone(),
-            deliveries: scenario.messages.iter().map(|_| None).collect(),
+            settings: Arc::new(settings.clone()),
             scenario,
             now,
             end,
             schedule: Schedule::default(),
             people,
             figures,
+            notes: Vec::new(),
         })
     }
 
-    fn run(&mut self) -> Result<(), SimError> {
-        self.expect_contact(0);
-        self.expect_message(0);
-        self.expect_publication(0);
+    /// Everybody is there.
+    pub(crate) fn begin(&mut self) -> Result<(), SimError> {
         self.expect_switches();
-        self.expect_step();
         for person in 0..self.people.len() {
             self.absorb(person)?;
         }
-        self.start_radios()?;
-        while let Some((at, what)) = self.schedule.next().filter(|(at, _)| *at <= self.end) {
+        self.start_radios()
+    }
+
+    /// Lets happen what happens until then; of contacts, messages and publications what
+    /// [`World::expect`] was told.
+    fn live(&mut self, until: Nanos) -> Result<(), SimError> {
+        while let Some((at, what)) = self.schedule.next(until) {
             self.now = at;
             self.happen(what)?;
         }
+        self.now = until;
         Ok(())
     }
 
-    fn conclude(mut self) -> (Figures, Chronicle) {
-        for person in &self.people {
+    pub(crate) fn expect(&mut self, at: Nanos, what: Happening) {
+        self.schedule.add(at, what);
+    }
+
+    /// What has happened since this was last asked, in the order of time.
+    pub(crate) fn take_notes(&mut self) -> Vec<(Nanos, Note)> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.sort_unstable();
+        notes
+    }
+
+    pub(crate) fn conclude(mut self) -> (Figures, Vec<Vec<[Nanos; 2]>>) {
+        for person in self.people.iter() {
             self.figures.count_turnover(person.node.stats().turnover);
         }
         let spells = self.phones.spells(self.end);
-        let off: u64 = spells.iter().flatten().map(|[from, to]| to - from).sum();
-        let all = (self.end - self.chronicle.from).max(1) as f64 * self.people.len().max(1) as f64;
         self.figures.energy = self.energy();
-        self.figures.off_share = off as f64 / all;
         self.figures.battery_empty_nodes = self.phones.emptied();
         self.figures.bulletins = self.count_readers(&spells);
         self.figures.created -= self.phones.unwritten();
-        self.chronicle.spells = spells;
-        let deliveries: Vec<Delivery> = self.deliveries.into_iter().flatten().collect();
-        self.figures.conclude(&deliveries);
-        (self.figures, self.chronicle)
+        (self.figures, spells)
+    }
+
+    fn note(&mut self, what: Note) {
+        self.notes.push((self.now, what));
     }
 
     fn happen(&mut self, what: Happening) -> Result<(), SimError> {
         match what {
             Happening::FrameEnds(link) => self.end_frame(link),
             Happening::ContactEnds(contact) => {
-                self.meetings.remove(&contact);
-                if let (Some(radios), Some(over)) =
-                    (&mut self.radios, self.scenario.contacts.get(contact))
-                {
-                    radios.depart(over.pair, self.now, &mut self.schedule);
+                let pair = self.scenario.contacts[contact].pair;
+                for person in pair {
+                    self.people[person].meetings.remove(&contact);
+                }
+                if let Some(radios) = &mut self.radios {
+                    radios.depart(pair, self.now, &mut self.schedule);
                 }
                 match self.air.link_of(contact) {
                     Some(link) => self.disconnect(link),
@@ -231,21 +187,13 @@ impl World {
             }
             Happening::SwitchedOff(person) => self.switch(person, Cause::Owner, true),
             Happening::SwitchedOn(person) => self.switch(person, Cause::Owner, false),
-            Happening::MinutePassed => self.pass_minute(),
-            Happening::StepEnds => self.end_step(),
-            Happening::MessageWritten(number) => {
-                self.expect_message(number + 1);
-                self.run_errand(Errand::Write(number))
-            }
-            Happening::Published(number) => {
-                self.expect_publication(number + 1);
-                self.run_errand(Errand::Publish(number))
-            }
+            Happening::MessageWritten(number) => self.run_errand(Errand::Write(number)),
+            Happening::Published(number) => self.run_errand(Errand::Publish(number)),
             Happening::ContactBegins(contact) => {
-                self.expect_contact(contact + 1);
-                self.meetings.insert(contact);
-                if let Some(begun) = self.scenario.contacts.get(contact) {
-                    self.schedule.add(begun.end, Happening::ContactEnds(contact));
+                let begun = &self.scenario.contacts[contact];
+                self.schedule.add(begun.end, Happening::ContactEnds(contact));
+                for person in begun.pair {
+                    self.people[person].meetings.insert(contact);
                 }
                 self.connect(contact)
             }
@@ -254,28 +202,6 @@ impl World {
             Happening::RadioHappens(number) => self.radio_happens(number),
             Happening::RadioWakes(person) => self.wake_radio(person),
         }
-    }
-
-    fn expect_contact(&mut self, number: usize) {
-        if let Some(contact) = self.scenario.contacts.get(number) {
-            self.schedule.add(contact.start, Happening::ContactBegins(number));
-        }
-    }
-
-    fn expect_message(&mut self, number: usize) {
-        if let Some(message) = self.scenario.messages.get(number) {
-            self.schedule.add(message.at, Happening::MessageWritten(number));
-        }
-    }
-
-    fn expect_publication(&mut self, number: usize) {
-        if let Some(publication) = self.scenario.publications.get(number) {
-            self.schedule.add(publication.at, Happening::Published(number));
-        }
-    }
-
-    fn lifetime(&self) -> Nanos {
-        Nanos::from(self.settings.lifetime_s) * SECOND
     }
 
     fn connect(&mut self, contact: usize) -> Result<(), SimError> {
@@ -289,7 +215,7 @@ impl World {
         if begun.end <= self.now || !are_on || self.air.link_of(contact).is_some() {
             return Ok(());
         }
-        let link = self.air.connect(contact, begun.pair);
+        let link = self.air.connect(contact, begun.pair, self.now);
         for (person, role) in [(b, Role::Responder), (a, Role::Initiator)] {
             let info = LinkInfo { role, cost: CostClass::Wifi, max_frame_bytes: MAX_FRAME_BYTES };
             self.people[person].meet(self.now, link, info)?;
@@ -323,13 +249,13 @@ impl World {
         let Parcel { frame, purpose, lie } = parcel;
         let size_bytes = frame.len() as u64;
         self.figures.count_frame(purpose, size_bytes);
-        self.chronicle.note_frame(self.now, [from, to], purpose, size_bytes);
+        self.note(Note::Frame { pair: [from, to], purpose, size_bytes });
         let before = self.look_at(to, purpose, lie)?;
-        let Ok([sender, person]) = self.people.get_disjoint_mut([from, to]) else { return Ok(()) };
+        let Some([sender, person]) = self.people.pair_mut([from, to]) else { return Ok(()) };
         person.node.handle_frame(person.clock(self.now), link, &frame)?;
-        if let Some(id) = person.note_arrival(|id| sender.hops_of(id))? {
-            self.chronicle.note_copy(self.now, to, &id);
-            self.note_arrival(to, id);
+        if let Some(envelope) = person.note_arrival(|id| sender.hops_of(id))? {
+            self.note(Note::Copied { person: to, envelope });
+            self.note_arrival(to, envelope);
         }
         if let Some(before) = before {
             self.judge(to, &before)?;
@@ -429,23 +355,9 @@ impl World {
         let Some((number, is_in_fragments)) = self.check(person, &message, are_fragments) else {
             return Ok(());
         };
-        if is_in_fragments != are_fragments {
-            return Ok(());
-        }
-        if let (Some(delivery), Some(sent)) =
-            (self.deliveries.get_mut(number), self.scenario.messages.get(number))
-        {
-            if delivery.is_some() || sent.is_flood {
-                return Ok(());
-            }
-            let after = self.now - sent.at;
-            // Lies about ages keep what is over alive.
-            if after > Nanos::from(self.settings.lifetime_s) * SECOND {
-                return Ok(());
-            }
-            let (hops, size_bytes) = (self.people[person].latest_hops(), sent.size_bytes);
-            *delivery = Some(Delivery { after, hops, size_bytes });
-            self.chronicle.note_delivery(self.now, number, after);
+        if is_in_fragments == are_fragments {
+            let hops = self.people[person].latest_hops();
+            self.note(Note::Whole { number, hops });
         }
         Ok(())
     }
@@ -459,7 +371,7 @@ impl World {
             let Some(sender) = self.air.sender(way) else { continue };
             match self.people[sender].transmit(self.now, way.link)? {
                 Some(parcel) => {
-                    let lasts = self.air.launch(way, parcel);
+                    let lasts = self.air.launch(way, parcel, self.now);
                     let at = self.now.saturating_add(lasts);
                     self.schedule.add(at, Happening::FrameEnds(way.link));
                 }

@@ -8,13 +8,18 @@ use common::{run, scenario};
 use footpost_sim::{Figures, Settings};
 
 /// What goes before the first envelope of a contact, in bytes (docs/wire.md, sections 5 to 8).
-const OPENING_BYTES: f64 = HANDSHAKE_BYTES + 2.0 * HELLO_BYTES + EMPTY_LIST_BYTES;
+const OPENING_BYTES: f64 =
+    HANDSHAKE_BYTES + 2.0 * HELLO_BYTES + EMPTY_LIST_BYTES + OFFER_BYTES + WANT_BYTES;
 /// Three messages of Noise XX, and a sketch of 61 bytes.
 const HANDSHAKE_BYTES: f64 = 32.0 + 96.0 + 64.0 + 61.0;
 /// Kind, version, foreign mail, free space, battery, count, ten marks of 4 bytes, tag.
 const HELLO_BYTES: f64 = (1 + 1 + 1 + 4 + 1 + 1 + 40 + 16) as f64;
 /// Reconciliation by who holds nothing, in one message with its hello.
 const EMPTY_LIST_BYTES: f64 = 6.0;
+/// Kind, length, the first bytes of an id: in one message with the other hello.
+const OFFER_BYTES: f64 = (1 + 1 + 8) as f64;
+/// The same, and tag.
+const WANT_BYTES: f64 = (1 + 1 + 8 + 16) as f64;
 
 /// 1 meets 2, who meets 3 from 30 to `end`; 1 has written to 3.
 fn chain(rate_bytes_per_s: u64, end: &str) -> Figures {
@@ -29,8 +34,8 @@ fn every_byte_takes_its_time() {
         let figures = chain(rate.into(), "40");
         assert_eq!((figures.created, figures.delivered, figures.violations), (1, 1, 0));
         assert_eq!((figures.transfers, figures.hopcount_avg), (2, Some(2.0)));
-        // On each contact: handshake, two hellos, the latter with the list, envelope, receipt.
-        assert_eq!((figures.frames, figures.frames_lost), (14, 0));
+        // On each contact: handshake, two hellos, with list and offer, want, envelope, receipt.
+        assert_eq!((figures.frames, figures.frames_lost), (16, 0));
         let envelope_bytes = f64::from(u32::try_from(figures.envelope_bytes).unwrap()) / 2.0;
         assert_eq!(figures.overhead_ratio, Some(2.0 * envelope_bytes / 1000.0 - 1.0));
         let expected_s = 25.0 + (OPENING_BYTES + envelope_bytes) / f64::from(rate);
@@ -46,9 +51,9 @@ fn a_frame_arrives_whole_or_not_at_all() {
     let enough_s = chain(1000, "40").latency_avg.unwrap() + 5.0;
     let just = chain(1000, &format!("{enough_s:.3}"));
     // What is lost here is the receipt.
-    assert_eq!((just.delivered, just.frames_lost, just.frames), (1, 1, 13));
+    assert_eq!((just.delivered, just.frames_lost, just.frames), (1, 1, 15));
     let short = chain(1000, &format!("{:.3}", enough_s - 0.001));
-    assert_eq!((short.delivered, short.frames_lost, short.frames), (0, 1, 12));
+    assert_eq!((short.delivered, short.frames_lost, short.frames), (0, 1, 14));
     assert_eq!((short.delivery_prob, short.overhead_ratio, short.latency_avg), (0.0, None, None));
 }
 

@@ -34,7 +34,7 @@ impl CryptoResolver for Primitives {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519::from([0; 32])) as _)
+        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519::none()) as _)
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
@@ -73,6 +73,13 @@ impl Random for SeededRandom {
 struct X25519 {
     secret: StaticSecret,
     public: PublicKey,
+}
+
+impl X25519 {
+    /// Before there is a key: what belongs to nobody need not be computed, twice a link.
+    fn none() -> Self {
+        Self { secret: StaticSecret::from([0; 32]), public: PublicKey::from([0; 32]) }
+    }
 }
 
 impl From<[u8; 32]> for X25519 {

@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What only somebody knows who sees all.
 #[derive(Default)]
 pub(super) struct Truth {
-    /// What has come to readers: each message, and each body in fragments.
-    read: BTreeSet<(usize, bool)>,
     /// The messages behind envelopes, and whether these are fragments.
     letters: BTreeMap<EnvelopeId, (usize, bool)>,
     /// Fragments that their readers have.
@@ -47,7 +45,7 @@ impl World {
         message: &Message,
         are_fragments: bool,
     ) -> Option<(usize, bool)> {
-        let receiver = &self.people[person];
+        let receiver = &mut self.people[person];
         // What strangers write, they write under names that nobody knows.
         let writer = receiver.person_of(message.contact)?;
         let named = fleet::number_of(&message.body);
@@ -56,7 +54,7 @@ impl World {
                 let is_whole = is_in_fragments == are_fragments;
                 (sent.from, sent.to) == (writer, person)
                     && (!is_whole || receiver.shows(message, number, sent.size_bytes))
-                    && self.truth.read.insert((number, are_fragments))
+                    && receiver.read.insert((number, are_fragments))
             })
         });
         self.figures.falsified += u64::from(!is_true);
@@ -136,7 +134,7 @@ impl World {
     pub(super) fn judge(&mut self, person: usize, before: &Before) -> Result<(), StoreError> {
         let stats = self.people[person].node.stats();
         let gone = if before.is_ack { self.take_gone(person)? } else { Vec::new() };
-        let wrong = gone.iter().filter(|id| !self.truth.may_go(id)).count();
+        let wrong = gone.iter().filter(|id| !self.may_go(id)).count();
         let Some(lies) = &mut self.figures.lies else { return Ok(()) };
         lies.wrongly_deleted += wrong as u64;
         if let Some(lie) = before.lie {
@@ -155,6 +153,15 @@ impl World {
         Ok(())
     }
 
+    /// Whether an envelope has done its work. What no message is behind is nobody's.
+    fn may_go(&self, id: &EnvelopeId) -> bool {
+        self.truth.letters.get(id).is_none_or(|(number, is_fragment)| {
+            let reader = &self.people[self.scenario.messages[*number].to];
+            reader.read.contains(&(*number, *is_fragment))
+                || *is_fragment && self.truth.arrived.contains(id)
+        })
+    }
+
     /// A phone has ended a link because of what the other did. Honest ones do nothing of the kind.
     pub(super) fn note_blame(&mut self, link: LinkId) {
         let contact = self.air.contact_of(link).and_then(|it| self.scenario.contacts.get(it));
@@ -171,14 +178,4 @@ impl World {
 fn losses(Stats { turnover, tombstones, .. }: &Stats) -> [u64; 5] {
     let Turnover { acknowledged, evicted, handed_over, expired, .. } = *turnover;
     [acknowledged, evicted, handed_over, expired, *tombstones]
-}
-
-impl Truth {
-    /// Whether an envelope has done its work. What no message is behind is nobody's.
-    fn may_go(&self, id: &EnvelopeId) -> bool {
-        self.letters.get(id).is_none_or(|(number, is_fragment)| {
-            self.read.contains(&(*number, *is_fragment))
-                || *is_fragment && self.arrived.contains(id)
-        })
-    }
 }

@@ -1,8 +1,9 @@
 //! Phones go off and on.
 
 use super::{SimError, World};
+use crate::chronicle::Note;
 use crate::fleet;
-use crate::phones::{self, Cause, Errand, MINUTE};
+use crate::phones::{self, Cause, Errand};
 use crate::schedule::Happening;
 
 impl World {
@@ -14,13 +15,9 @@ impl World {
                 self.schedule.add(on, Happening::SwitchedOn(person));
             }
         }
-        if self.phones.have_batteries() {
-            self.schedule.add(self.now + MINUTE, Happening::MinutePassed);
-        }
     }
 
-    pub(super) fn pass_minute(&mut self) -> Result<(), SimError> {
-        self.schedule.add(self.now + MINUTE, Happening::MinutePassed);
+    pub(crate) fn pass_minute(&mut self) -> Result<(), SimError> {
         for person in 0..self.people.len() {
             if let Some(radios) = &mut self.radios {
                 self.phones.drain(person, radios.owes_j(person));
@@ -55,7 +52,7 @@ impl World {
             self.run_errand(errand)?;
         }
         self.switch_radio(person, false)?;
-        for contact in self.meetings_of(person) {
+        for contact in self.people[person].meetings.clone() {
             self.connect(contact)?;
         }
         Ok(())
@@ -82,25 +79,14 @@ impl World {
     }
 
     fn write(&mut self, number: usize) -> Result<(), SimError> {
-        let Some(message) = self.scenario.messages.get_mut(number) else { return Ok(()) };
-        message.at = self.now;
         let message = &self.scenario.messages[number];
-        let pair = [message.from, message.to];
+        let (pair, is_flood) = ([message.from, message.to], message.is_flood);
         let letter = fleet::write(&mut self.people, message, number, self.now)?;
-        if !message.is_flood {
-            self.chronicle.note_writing(self.now, number, pair, letter);
+        self.note(Note::Written { number, letter });
+        if !is_flood {
             self.note_letters(pair[0], number)?;
         }
         self.figures.crypto_operations.sealed += 1;
         self.settle(pair)
-    }
-
-    /// The contacts of somebody's that have begun and not ended.
-    fn meetings_of(&self, person: usize) -> Vec<usize> {
-        self.meetings
-            .iter()
-            .copied()
-            .filter(|contact| self.scenario.contacts[*contact].pair.contains(&person))
-            .collect()
     }
 }
