@@ -2,6 +2,7 @@
 
 use super::acks::bars;
 use super::holdings::Traits;
+use super::links::push_end;
 use super::postmarks::Assay;
 use super::ratchet::Lock;
 use super::{Fault, Node};
@@ -93,10 +94,8 @@ impl Node {
             return Ok(());
         }
         if let Some(tombstone) = self.store.tombstone(&id)?.filter(|it| bars(it, now.steady)) {
-            if let (Some(ack), Some(session)) =
-                (tombstone.proof.and_then(|proof| proof.letter_ack()), self.links.get_mut(&link))
-            {
-                session.push_held_ack(ack);
+            if let Some(session) = self.links.get_mut(&link) {
+                push_end(session, &tombstone);
             }
             return Ok(());
         }

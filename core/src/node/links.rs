@@ -506,8 +506,8 @@ impl Node {
         }
         for id in step.over {
             let tombstone = self.store.tombstone(&EnvelopeId(id))?;
-            if let Some(session) = self.links.get_mut(&link) {
-                push_end(session, tombstone.as_ref());
+            if let (Some(tombstone), Some(session)) = (tombstone, self.links.get_mut(&link)) {
+                push_end(session, &tombstone);
             }
         }
         self.announce_all(now, link, &bodies);
@@ -548,8 +548,8 @@ impl Node {
             let now = self.clock.steady();
             let tombstone = self.store.tombstone_by_head(head)?.filter(|it| bars(it, now));
             let Some(session) = self.links.get_mut(&link) else { return Ok(()) };
-            if tombstone.is_some() {
-                push_end(session, tombstone.as_ref());
+            if let Some(tombstone) = tombstone {
+                push_end(session, &tombstone);
             } else if self.wanted.contains_key(&head) {
                 session.passed_over.insert(head);
             } else {
@@ -578,9 +578,8 @@ impl Node {
 }
 
 /// Tells a neighbour who holds this letter that it was acknowledged, if it was.
-fn push_end(session: &mut Session, tombstone: Option<&Tombstone>) {
-    let proof = tombstone.and_then(|tombstone| tombstone.proof.as_ref());
-    if let Some(ack) = proof.and_then(Proof::letter_ack) {
+pub(super) fn push_end(session: &mut Session, tombstone: &Tombstone) {
+    if let Some(ack) = tombstone.proof.as_ref().and_then(Proof::letter_ack) {
         session.push_held_ack(ack);
     }
 }
