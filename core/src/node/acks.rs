@@ -59,7 +59,14 @@ impl Node {
             return Ok(self.apply_ack(now, link, proof.ack().0)?);
         }
         let tombstone = self.store.tombstone(&id)?;
-        if tombstone.as_ref().is_some_and(|tombstone| tombstone.proof.is_some()) {
+        // Who has learned of it early takes a late one into the set all the same: else neighbours would
+        // tell it at each meeting.
+        let is_known = tombstone.as_ref().is_some_and(|tombstone| tombstone.proof.is_some());
+        let is_to_tell = tombstone.as_ref().is_some_and(|tombstone| {
+            matches!(tombstone.proof, Some(Proof::Ack(_)))
+                && self.is_told(&Proof::Letter(proof.clone()), tombstone.forget)
+        });
+        if is_known && !is_to_tell {
             return Ok(());
         }
         let lifetime_s = proof.lifetime_s();
@@ -89,6 +96,9 @@ impl Node {
             postmark = Some(charge.row);
         }
         self.entomb(&id, Some(&Proof::Letter(proof.clone())), None, postmark, forget)?;
+        if is_known {
+            return Ok(());
+        }
         if let Some(message) = tombstone.and_then(|tombstone| tombstone.message) {
             self.store.require(Durability::Power)?;
             self.progress(now, message, State::Delivered)?;

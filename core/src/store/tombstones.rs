@@ -50,8 +50,8 @@ impl Proof {
 }
 
 impl Store {
-    /// Buries an envelope; a tombstone that has no proof yet takes this one. `is_told`: it is to be told
-    /// to everybody. Says how many tombstones there are more.
+    /// Buries an envelope; a tombstone that has no proof yet, or none to tell, takes this one. `is_told`: it
+    /// is to be told to everybody. Says how many tombstones there are more.
     pub(crate) fn insert_tombstone(
         &self,
         id: &EnvelopeId,
@@ -69,8 +69,8 @@ impl Store {
         let postmark = postmark.map(|postmark| postmark.0);
         let inserted = statement.execute((&id.0, proof, message, forget, postmark, is_told))?;
         if inserted == 0 && proof.is_some() {
-            let sql =
-                "UPDATE tombstones SET proof = ?2, is_told = ?3 WHERE id = ?1 AND proof IS NULL";
+            let sql = "UPDATE tombstones SET proof = ?2, is_told = ?3
+                 WHERE id = ?1 AND (proof IS NULL OR is_told < ?3)";
             self.connection.prepare_cached(sql)?.execute((&id.0, proof, is_told))?;
         }
         Ok(inserted as u64)

@@ -101,3 +101,13 @@ fn a_late_end_is_told_to_everybody_as_the_writer_may_have_given_up() {
     meet(DAY_MS / MINUTE_MS, [&mut stranger, &mut writer]);
     assert_eq!(state(&writer), State::Delivered);
 }
+
+#[test]
+fn who_learned_of_a_late_end_early_is_told_it_once() {
+    let (_, _, mut reader, [mut first, mut second]) = scene();
+    meet(5, [&mut first, &mut reader]);
+    meet(50, [&mut first, &mut second]);
+    assert_eq!(second.stats().foreign_envelopes, 0);
+    meet(51, [&mut second, &mut first]);
+    assert_eq!(first.contents().unwrap(), second.contents().unwrap());
+}
