@@ -141,11 +141,14 @@ impl Line {
         .await
     }
 
-    /// Shuts the node down once the calls under way are over; nothing where that was done before.
+    /// Shuts the node down once the calls under way are over; where that was done before, or is being
+    /// done, waits for it.
     pub(crate) async fn shutdown(&self) -> Result<(), NodeError> {
         let node = Arc::clone(&self.node);
         self.spawn(async move {
-            let Some(node) = node.write().await.take() else { return Ok(()) };
+            // Held to the end: whoever asks next waits for it.
+            let mut held = node.write().await;
+            let Some(node) = held.take() else { return Ok(()) };
             Ok(node.shutdown().await?)
         })
         .await

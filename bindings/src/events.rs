@@ -5,7 +5,7 @@ use footpost_core as core;
 use footpost_transports::{Events, Missed};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use tokio::{runtime::Handle, sync::Notify};
 
@@ -190,23 +190,13 @@ impl Queue {
     /// A queue that takes in what happens, until nothing happens any more.
     pub(crate) fn fill(mut events: Events, runtime: &Handle) -> Arc<Self> {
         let queue = Arc::new(Self { waiting: Mutex::default(), changed: Notify::new() });
-        let filled = Arc::downgrade(&queue);
+        let filling = Filling(Arc::downgrade(&queue));
         runtime.spawn(async move {
-            loop {
-                let event = events.next().await;
-                let Some(queue) = filled.upgrade() else { return };
-                let ended = event.is_none();
-                {
-                    let mut waiting = queue.lock();
-                    waiting.ended = ended;
-                    if let Some(event) = event {
-                        waiting.push(event);
-                    }
-                }
+            let filling = filling;
+            while let Some(event) = events.next().await {
+                let Some(queue) = filling.0.upgrade() else { return };
+                queue.lock().push(event);
                 queue.changed.notify_waiters();
-                if ended {
-                    return;
-                }
             }
         });
         queue
@@ -244,6 +234,17 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that the queue has ended, also where the runtime ends first and with it whoever fills it.
+struct Filling(Weak<Queue>);
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.end();
+        }
     }
 }
 

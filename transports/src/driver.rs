@@ -178,13 +178,19 @@ pub(crate) async fn call<R: Send + 'static>(
     inputs: &mpsc::WeakSender<Input>,
     f: impl FnOnce(&mut Node, Timestamp) -> R + Send + 'static,
 ) -> Option<R> {
-    let (reply, result) = oneshot::channel();
+    let (reply, mut result) = oneshot::channel();
     let call: Call = Box::new(move |node, now| {
         let value = f(node, now);
         Box::new(move || drop(reply.send(value)))
     });
-    inputs.upgrade()?.send(Input::Call(call)).await.ok()?;
-    result.await.ok()
+    let inputs = inputs.upgrade()?;
+    inputs.send(Input::Call(call)).await.ok()?;
+    tokio::select! {
+        biased;
+        value = &mut result => value.ok(),
+        // What is sent in the very moment in which the engine ends stays in the channel for good.
+        () = inputs.closed() => result.try_recv().ok(),
+    }
 }
 
 /// What lives on the engine's thread.

@@ -90,7 +90,7 @@ impl Ble {
         });
         shared.set_duty();
         let mut tasks = JoinSet::new();
-        tasks.spawn(tend(Arc::clone(&shared), inputs, events));
+        tasks.spawn(tend(Ending(Arc::clone(&shared)), inputs, events));
         tasks.spawn(keep_time(Arc::clone(&shared)));
         tasks.spawn(save(Arc::clone(&shared), power));
         Self { shared, _tasks: tasks }
@@ -254,10 +254,11 @@ async fn save(shared: Arc<Shared>, mut power: watch::Receiver<Power>) {
 
 /// Tells the controller who is at the end of links, and what is new, for as long as the node runs.
 async fn tend(
-    shared: Arc<Shared>,
+    ending: Ending,
     inputs: mpsc::WeakSender<Input>,
     mut events: broadcast::Receiver<NodeEvent>,
 ) {
+    let shared = &ending.0;
     let mut met = BTreeSet::new();
     let mut news = News::default();
     loop {
@@ -282,11 +283,19 @@ async fn tend(
             Ok(Err(RecvError::Closed)) => break,
             Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => {}
         }
-        if !news.tell(&shared, &inputs, &met).await {
+        if !news.tell(shared, &inputs, &met).await {
             break;
         }
     }
-    shared.end();
+}
+
+/// Tells the shell of the node's end, also where the runtime ends first and with it whoever watches.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// What comes in on a link; an empty one says that it was the last.

@@ -2,7 +2,7 @@
 
 use crate::common::{SOON, config, start};
 use footpost_core::StorePath;
-use footpost_transports::{Config, Footpost, StartError, Stopped};
+use footpost_transports::{Config, Footpost, StartError, Stopped, ble};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -47,4 +47,32 @@ async fn a_panic_in_a_call_is_told_to_that_caller_and_to_all_later_ones() {
     assert!(matches!(node.call(|_, _| ()).await, Err(Stopped::Panicked)));
     assert_eq!(timeout(SOON, events.next()).await.unwrap(), None);
     assert!(matches!(node.shutdown().await, Err(Stopped::Panicked)));
+}
+
+/// Phones drop the node with its runtime, and their shells wait on threads of their own.
+#[test]
+fn shells_of_radios_hear_of_an_end_also_where_the_runtime_ends_first() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    for is_shut_down in [true, false] {
+        let nodes = runtime();
+        let (node, ble, wifi) = nodes.block_on(async {
+            let (node, _) = start(config(vec![])).await;
+            let ble = node.bluetooth(ble::Config::new(ble::Platform::Android));
+            let wifi = node.wifi_direct().unwrap();
+            (node, ble, wifi)
+        });
+        if is_shut_down {
+            nodes.block_on(node.shutdown()).unwrap();
+            nodes.shutdown_background();
+        } else {
+            drop(nodes);
+            drop(node);
+        }
+        runtime().block_on(async {
+            let told = async { while ble.next_command().await.is_some() {} };
+            timeout(SOON, told).await.expect("Bluetooth");
+            let told = async { while wifi.next_command().await.is_some() {} };
+            timeout(SOON, told).await.expect("Wi-Fi Direct");
+        });
+    }
 }

@@ -111,15 +111,12 @@ extension Behaviours {
                         _ = try await bob.meet(alice, "Alice")
                         let here = try await alice.openLink(role: .initiator, cost: .ble)
                         let there = try await bob.openLink(role: .responder, cost: .ble)
-                        async let oneWay: Void = pump(from: here, to: there)
-                        async let otherWay: Void = pump(from: there, to: here)
-                        let sent = try await alice.sendText(contact: bobs, text: "by radio")
-                        try await alice.reaches(sent, .delivered)
-                        #expect(try await bob.received().text == "by radio")
-                        #expect(try await alice.neighbours().map(\.contact) == [bobs])
-                        here.disconnected()
-                        there.disconnected()
-                        _ = try await (oneWay, otherWay)
+                        try await over(here, there, carry: pump) {
+                            let sent = try await alice.sendText(contact: bobs, text: "by radio")
+                            try await alice.reaches(sent, .delivered)
+                            #expect(try await bob.received().text == "by radio")
+                            #expect(try await alice.neighbours().map(\.contact) == [bobs])
+                        }
                         await #expect(throws: LinkError.Ended) {
                             try await here.received(bytes: Data("more".utf8))
                         }
@@ -129,7 +126,7 @@ extension Behaviours {
         }
 
         /// A shell: what is to be written on one side comes in on the other, in pieces.
-        private func pump(from source: ByteLink, to sink: ByteLink) async throws {
+        @Sendable private func pump(from source: ByteLink, to sink: ByteLink) async throws {
             while let bytes = await source.nextWrite() {
                 for start in stride(from: 0, to: bytes.count, by: 100) {
                     let piece = bytes[start..<min(start + 100, bytes.count)]

@@ -55,12 +55,12 @@ extension Behaviours {
                         let here = try await alice.openLink(role: .initiator, cost: .ble)
                         let there = try await bob.openLink(role: .responder, cost: .ble)
                         let radios = [try await alice.wifiDirect(), try await bob.wifiDirect()]
-                        async let oneWay: Void = carrySlowly(from: here, to: there)
-                        async let otherWay: Void = carrySlowly(from: there, to: here)
                         let shells = radios.map { wifi in Task { try await groups.serve(wifi) } }
-                        let sent = try await alice.sendFile(
-                            contact: bobs, path: content.path, name: "map.png", contentType: "image/png")
-                        try await alice.reaches(sent, .delivered)
+                        try await over(here, there, carry: carrySlowly) {
+                            let sent = try await alice.sendFile(
+                                contact: bobs, path: content.path, name: "map.png", contentType: "image/png")
+                            try await alice.reaches(sent, .delivered)
+                        }
                         #expect(await groups.formed.keys.map { $0.hasPrefix("DIRECT-") } == [true])
                         let refused = await refusal {
                             try await radios[0].report(fact: .groupUp(ownAddress: "nowhere", interface: 1))
@@ -68,7 +68,6 @@ extension Behaviours {
                         #expect(refused == "WifiDirectError.Address")
                         try await bob.shutdown()
                         try await alice.shutdown()
-                        _ = try await (oneWay, otherWay)
                         for shell in shells { try await shell.value }
                     }
                 }
@@ -76,7 +75,7 @@ extension Behaviours {
         }
 
         /// About as fast as GATT is between good phones.
-        private func carrySlowly(from source: ByteLink, to sink: ByteLink) async throws {
+        @Sendable private func carrySlowly(from source: ByteLink, to sink: ByteLink) async throws {
             while let bytes = await source.nextWrite() {
                 for start in stride(from: 0, to: bytes.count, by: 500) {
                     try await Task.sleep(for: .milliseconds(10))

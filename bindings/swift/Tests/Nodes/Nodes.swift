@@ -117,6 +117,24 @@ func within<R: Sendable>(_ limit: Duration, _ work: @escaping @Sendable () async
     }
 }
 
+/// Does something while bytes are carried between two ends of a link, which end afterwards, whatever
+/// happens: those that carry wait in Rust, where no cancellation finds them.
+public func over(
+    _ here: ByteLink, _ there: ByteLink,
+    carry: @escaping @Sendable (_ from: ByteLink, _ to: ByteLink) async throws -> Void,
+    _ work: () async throws -> Void
+) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { shells in
+        defer {
+            here.disconnected()
+            there.disconnected()
+        }
+        shells.addTask { try await carry(here, there) }
+        shells.addTask { try await carry(there, here) }
+        try await work()
+    }
+}
+
 /// What a call is refused with, such as `SendError.Empty`; nil if it is not.
 public func refusal<R>(_ call: () async throws -> R) async -> String? {
     do {
