@@ -98,7 +98,8 @@ pub struct Node {
     postmarks: Postmarks,
     clock: Clock,
     epoch: Epoch,
-    links: BTreeMap<LinkId, Session>,
+    /// Boxed: a leaf of the map has room for eleven, and most nodes have one.
+    links: BTreeMap<LinkId, Box<Session>>,
     /// Offered envelopes, by the head of their ids, and the link that is to bring each.
     wanted: BTreeMap<u64, LinkId>,
     /// The same in the order of asking, with the time by which each should have come.

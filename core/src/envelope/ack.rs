@@ -51,8 +51,11 @@ impl AckProof {
     /// Checks the proof and names the envelope that it acknowledges; `None` if it is forged.
     pub fn verify(&self) -> Option<EnvelopeId> {
         let id = self.claimed_id();
-        let signature = array(&self.0, STUB_LEN + 32..Self::LEN);
-        postmark::verify(&array(&self.0, 8..40), &id, &signature).then_some(id)
+        postmark::verify(&array(&self.0, 8..40), &id, &self.signature()).then_some(id)
+    }
+
+    pub(crate) fn signature(&self) -> [u8; 64] {
+        array(&self.0, STUB_LEN + 32..Self::LEN)
     }
 
     /// The id that follows from stub and `r`, whether or not the postmark signs it.

@@ -262,7 +262,7 @@ impl<'a> Envelope<'a> {
         &self.bytes[..self.unsigned_len()]
     }
 
-    pub(super) fn signature(&self) -> [u8; 64] {
+    pub(crate) fn signature(&self) -> [u8; 64] {
         self.array(self.unsigned_len()..self.bytes.len())
     }
 

@@ -263,14 +263,22 @@ impl Release {
         BodyMark::of_secret(&self.secret())
     }
 
-    /// Whether the postmark signed the fragment that this names.
-    pub(crate) fn is_genuine(&self) -> bool {
+    /// The fragment that this names.
+    pub(crate) fn fragment_id(&self) -> EnvelopeId {
         let mut commitment = [0; 32];
         commitment[..16].copy_from_slice(&self.mark().0);
         commitment[16..].copy_from_slice(&self.0[32..48]);
         let stub: [u8; STUB_LEN] = array(&self.0, 48..48 + STUB_LEN);
-        let id = EnvelopeId::derive(&super::Commitment(commitment), &stub);
-        postmark::verify(&array(&stub, 8..40), &id, &array(&self.0, 48 + STUB_LEN..Self::LEN))
+        EnvelopeId::derive(&super::Commitment(commitment), &stub)
+    }
+
+    pub(crate) fn signature(&self) -> [u8; 64] {
+        array(&self.0, 48 + STUB_LEN..Self::LEN)
+    }
+
+    /// Whether the postmark signed the fragment that this names: `id` is [`Self::fragment_id`].
+    pub(crate) fn is_genuine(&self, id: &EnvelopeId) -> bool {
+        postmark::verify(&array(&self.0, 56..88), id, &self.signature())
     }
 
     pub(crate) fn work_proof(&self) -> WorkProof {
@@ -411,14 +419,14 @@ mod tests {
         let envelope = Envelope::parse(&bytes).unwrap();
         assert!(secret.ack(5).fits(&envelope) && !secret.ack(6).fits(&envelope));
         let release = Release::new(&envelope, &secret.release()).unwrap();
-        assert!(release.is_genuine() && release.mark() == secret.mark());
+        assert!(release.is_genuine(&release.fragment_id()) && release.mark() == secret.mark());
         assert_eq!(release.work_proof().0, envelope.work_proof().0);
         assert_eq!((release.created(), release.lifetime_s()), (envelope.created(), 3600));
         assert!(Release::new(&envelope, &[1; 32]).is_none());
         for at in 0..Release::LEN {
             let mut forged = release.clone();
             forged.0[at] ^= 1;
-            assert!(!forged.is_genuine(), "byte {at}");
+            assert!(!forged.is_genuine(&forged.fragment_id()), "byte {at}");
         }
     }
 
@@ -460,7 +468,7 @@ mod tests {
         let (id, bytes) = secret.seal(number, symbol, &stamp);
         let envelope = Envelope::parse(&bytes).unwrap();
         let release = Release::new(&envelope, &secret.release()).unwrap();
-        assert!(envelope.is_genuine(&id) && release.is_genuine());
+        assert!(envelope.is_genuine(&id) && release.is_genuine(&release.fragment_id()));
         assert_eq!(secret.open(&envelope).unwrap().as_slice(), symbol);
         Vector {
             secret: hex(secret.as_bytes()),

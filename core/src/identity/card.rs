@@ -94,6 +94,7 @@ impl Card {
     /// See [`CardError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CardError> {
         let card = Self::from_store(bytes)?;
+        Identity::from_bytes(*card.identity.as_bytes())?;
         let (content, signature) = bytes.split_last_chunk::<64>().ok_or(CardError::CutShort)?;
         if !card.identity.verify(DOMAIN, &[content], signature) {
             return Err(CardError::Signature);
@@ -233,7 +234,7 @@ impl CardDraft {
         let mut reader = Reader::new(content);
         reader.u8("version")?;
         let sequence = reader.varint("sequence")?;
-        let identity = Identity::from_bytes(reader.array("identity key")?)?;
+        let identity = Identity::from_store(reader.array("identity key")?);
         let issued = Timestamp(u64::from(reader.u32("issue time")?) * 60_000);
         let expires = Timestamp(u64::from(reader.u32("expiry")?) * 60_000);
         let target = SealingTarget::decode(&mut reader)?;

@@ -87,6 +87,11 @@ impl Identity {
         }
     }
 
+    /// A key that was checked before it was stored.
+    pub(crate) fn from_store(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

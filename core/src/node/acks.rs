@@ -73,7 +73,8 @@ impl Node {
         let is_possible = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&lifetime_s);
         let work = proof.work_proof();
         self.check_gate(&work)?;
-        if !is_possible || proof.verify().is_none() {
+        let is_genuine = || proof.verify().is_some();
+        if !is_possible || !self.store.is_signed(id, proof.signature(), is_genuine) {
             return Err(Violation::Forged("acknowledgement").into());
         }
         let created = proof.created();

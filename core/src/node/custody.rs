@@ -105,7 +105,7 @@ impl Node {
     /// The neighbour is to be handed something more: asks for some of what it was handed before, if
     /// there is anything to ask for. A meeting at which nothing is handed over needs no proof.
     pub(super) fn challenge(&mut self, link: LinkId) -> Result<(), StoreError> {
-        let is_due = |it: &&mut Session| it.custody.is_due && it.custody.asked.is_none();
+        let is_due = |it: &&mut Box<Session>| it.custody.is_due && it.custody.asked.is_none();
         let Some(session) = self.links.get_mut(&link).filter(is_due) else { return Ok(()) };
         session.custody.is_due = false;
         let (Some(neighbour), Some(hash)) = (session.neighbour, session.noise.handshake_hash())

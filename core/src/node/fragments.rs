@@ -460,7 +460,9 @@ impl Node {
         let work = release.work_proof();
         self.check_gate(&work)?;
         let is_possible = (MIN_LIFETIME_S..=MAX_LIFETIME_S).contains(&release.lifetime_s());
-        if !is_possible || !release.is_genuine() {
+        let id = release.fragment_id();
+        let is_genuine = || release.is_genuine(&id);
+        if !is_possible || !self.store.is_signed(id, release.signature(), is_genuine) {
             return Err(Violation::Forged("end of a body").into());
         }
         let left_ms = left_ms(now, release.created(), release.lifetime_s());

@@ -6,8 +6,8 @@
 use super::Node;
 use crate::clock::Moment;
 use crate::envelope::BodyKey;
+use crate::link::LinkId;
 use crate::link::frame::Frame;
-use crate::link::{LinkId, Session};
 use crate::routing::Candidate;
 use crate::store::{Carried, Durability, EnvelopeRow, Standing, SteadyMs, StoreError};
 use crate::sync::Numbers;
@@ -145,7 +145,7 @@ impl Node {
     fn next_carrier(&self, but: &BTreeSet<LinkId>) -> Option<LinkId> {
         let now = self.clock.steady();
         let needed_bytes = self.foreign_bytes;
-        let rank = |(link, session): (&LinkId, &Session)| {
+        let ranked = self.links.iter().filter_map(|(link, session)| {
             let hello = session.hello.as_ref().filter(|hello| hello.accepts_foreign)?;
             let id = session.neighbour.filter(|_| session.is_live() && !but.contains(link))?;
             if !self.is_reliable(Some(id)) {
@@ -154,9 +154,8 @@ impl Node {
             let candidate =
                 Candidate { id, free_bytes: hello.free_kib.saturating_mul(1024), needed_bytes };
             Some((self.neighbours.rank(&candidate, now), *link))
-        };
-        let best = self.links.iter().filter_map(rank).max_by(|a, b| a.0.total_cmp(&b.0));
-        best.map(|(_, link)| link)
+        });
+        ranked.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, link)| link)
     }
 
     /// Whether this node gives up what is there; then it takes nothing in its place.

@@ -133,7 +133,7 @@ impl Node {
         envelope: &Envelope<'_>,
         id: EnvelopeId,
     ) -> Result<(), Fault> {
-        if !envelope.is_genuine(&id) {
+        if !self.store.is_signed(id, envelope.signature(), || envelope.is_genuine(&id)) {
             return Err(Violation::Forged("envelope").into());
         }
         Self::check_publisher(envelope)?;

@@ -40,7 +40,7 @@ impl Node {
         let seed = self.random_array();
         let deadline = now.steady + OPENING_MS;
         match Session::new(info, &self.epoch.link_secret, seed, deadline) {
-            Ok(session) => drop(self.links.insert(link, session)),
+            Ok(session) => drop(self.links.insert(link, Box::new(session))),
             Err(violation) => tracing::warn!(link = link.0, %violation, "no handshake"),
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Node {
             return Ok(small);
         }
         let now = self.clock.advance(now);
-        let live = |session: &&mut Session| session.closed.is_none();
+        let live = |session: &&mut Box<Session>| session.closed.is_none();
         let carries_bulk = self.carries_bulk(link);
         if carries_bulk {
             self.gather(link);
@@ -157,7 +157,7 @@ impl Node {
             return Ok(next);
         }
         self.announce_news(now, link);
-        Ok(self.links.get_mut(&link).and_then(Session::poll_small))
+        Ok(self.links.get_mut(&link).and_then(|session| session.poll_small()))
     }
 
     pub(super) fn seal_frame(&mut self, link: LinkId, next: Option<Outgoing>) -> Option<Vec<u8>> {

@@ -209,7 +209,7 @@ impl Node {
             scour_stack();
             self.renew_cards(now)?;
         }
-        self.renew_wrapping(now)
+        Ok(())
     }
 
     /// What has wrapped destroyed secrets gives way to a fresh key, and is destroyed, too.

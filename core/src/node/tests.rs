@@ -350,7 +350,7 @@ fn an_old_proof_is_forgotten_on_time_and_a_very_old_one_not_taken() {
         scene.say(&Frame::Acks { held: Vec::new(), proofs: vec![proof.0] });
         assert_eq!((scene.verdict(), scene.node.stats().tombstones), (None, tombstones));
     }
-    let forget = scene.node.store.next_forgetting().unwrap().unwrap();
+    let forget = scene.node.store.due().unwrap().tombstone.unwrap();
     assert!(forget < (NOW.0 + 4 * DAY_MS) as i64);
 }
 

@@ -14,11 +14,10 @@ use crate::store::StoreError;
 impl Node {
     /// The handshake has shown who is at the end of this link.
     pub(super) fn join_twins(&mut self, link: LinkId, key: [u8; 32]) {
-        let is_twin = |(other, session): &(&LinkId, &Session)| {
-            **other != link && session.noise.neighbour() == Some(key)
-        };
-        let twins: Vec<LinkId> =
-            self.links.iter().filter(is_twin).map(|(other, _)| *other).collect();
+        let twins = self.links.iter().filter_map(|(other, session)| {
+            (*other != link && session.noise.neighbour() == Some(key)).then_some(*other)
+        });
+        let twins: Vec<LinkId> = twins.collect();
         for twin in &twins {
             if let Some(session) = self.links.get_mut(twin) {
                 session.twins.push(link);
@@ -37,7 +36,7 @@ impl Node {
     fn ways(&self, link: LinkId) -> impl Iterator<Item = (LinkId, &Session)> {
         let twins = self.links.get(&link).map_or(&[][..], |session| &session.twins);
         let ways = std::iter::once(link).chain(twins.iter().copied());
-        ways.filter_map(|way| Some((way, self.links.get(&way).filter(|it| it.is_live())?)))
+        ways.filter_map(|way| Some((way, &**self.links.get(&way).filter(|it| it.is_live())?)))
     }
 
     fn best(&self, link: LinkId, rank: fn(CostClass) -> u8) -> Option<LinkId> {
@@ -90,7 +89,7 @@ impl Node {
     pub(super) fn fall_back(
         &mut self,
         gone: LinkId,
-        mut session: Session,
+        mut session: Box<Session>,
     ) -> Result<(), StoreError> {
         let twins = std::mem::take(&mut session.twins);
         for twin in &twins {

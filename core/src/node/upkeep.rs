@@ -6,7 +6,7 @@ use crate::chat::State;
 use crate::clock::Moment;
 use crate::event::{Event, Reason};
 use crate::link::CloseReason;
-use crate::store::{Durability, Proof, Standing, StoreError};
+use crate::store::{Durability, Proof, Standing, SteadyMs, StoreError};
 use crate::time::{DAY_MS, Timestamp};
 
 impl Node {
@@ -17,14 +17,26 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.whole(|node| {
             let now = node.begin(now, Durability::Process)?;
-            node.expire(now)?;
-            node.release_acks(now)?;
-            node.tombstones -= node.store.forget_tombstones(now.steady)?;
+            let due = node.store.due()?;
+            let is_due = |at: Option<SteadyMs>| at.is_some_and(|at| at <= now.steady);
+            if is_due(due.expiry) {
+                node.expire(now)?;
+            }
+            if is_due(due.ack) || is_due(due.attachment) {
+                node.release_acks(now)?;
+            }
+            if is_due(due.tombstone) {
+                node.tombstones -= node.store.forget_tombstones(now.steady)?;
+            }
             node.time_out_openings(now);
             node.pass_over(now);
             node.fetch_again(now, None)?;
             node.go_on_handing_over(now)?;
-            node.destroy_secrets(now)?;
+            let dies = |at| at <= node.clock.running_ms();
+            if is_due(due.secret) || due.secret_dies.is_some_and(dies) {
+                node.destroy_secrets(now)?;
+            }
+            node.renew_wrapping(now)?;
             if now.wall.day() == node.epoch.day { Ok(()) } else { node.rotate(now) }
         })?;
         self.send_refreshes(now)?;

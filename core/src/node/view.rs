@@ -135,7 +135,7 @@ impl Node {
 
     /// The neighbours whose handshake is over.
     pub fn neighbours(&self) -> Vec<Neighbour> {
-        let neighbour = |(&link, session): (&LinkId, &crate::link::Session)| {
+        let neighbours = self.links.iter().filter_map(|(&link, session)| {
             let hello = session.hello.as_ref()?;
             Some(Neighbour {
                 link,
@@ -145,8 +145,8 @@ impl Node {
                 accepts_foreign: hello.accepts_foreign,
                 free_kib: hello.free_kib,
             })
-        };
-        self.links.iter().filter_map(neighbour).collect()
+        });
+        neighbours.collect()
     }
 
     /// The link keys of the day at the ends of a link, this node's and the neighbour's, once the

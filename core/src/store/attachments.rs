@@ -269,17 +269,6 @@ impl Store {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    /// When there is something to do about attachments.
-    pub(crate) fn next_of_attachments(&self) -> Result<Option<SteadyMs>, StoreError> {
-        let sql = "SELECT min(release_steady) FROM attachments WHERE release_steady IS NOT NULL";
-        let release: Option<SteadyMs> =
-            self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        let sql = "SELECT min(ends_steady) FROM attachments WHERE ends_steady IS NOT NULL";
-        let end: Option<SteadyMs> =
-            self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        Ok(release.into_iter().chain(end).min())
-    }
 }
 
 /// Where a secret is wrapped for: see [`Store::wrap`].

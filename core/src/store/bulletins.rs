@@ -1,6 +1,6 @@
 //! Bulletins on board, what is known of their threads, and whom the user follows.
 
-use super::envelopes::{COLUMNS, Carried, EXTRA, EnvelopeRow, carried};
+use super::envelopes::{Carried, EXTRA, EnvelopeRow, carried, select_envelopes};
 use super::{PostmarkRow, SteadyMs, Store, StoreError, fixed};
 use crate::chat::Stance;
 use crate::envelope::{BulletinKind, Priority};
@@ -34,12 +34,9 @@ impl Store {
     pub(crate) fn publishers(&self) -> Result<Vec<(Identity, Stance)>, StoreError> {
         let sql = "SELECT identity, stance FROM publishers ORDER BY identity";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| Ok((fixed(row, 0)?, stance(row, 1)?)))?;
-        rows.map(|row| {
-            let (identity, stance) = row?;
-            Ok((Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?, stance))
-        })
-        .collect()
+        let rows = statement
+            .query_map([], |row| Ok((Identity::from_store(fixed(row, 0)?), stance(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn set_stance(
@@ -127,8 +124,8 @@ impl Store {
 
     /// All on board, the youngest first.
     pub(crate) fn bulletins(&self) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE standing = 3 ORDER BY born_steady DESC, row DESC");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE standing = 3 ORDER BY born_steady DESC, row DESC");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -138,11 +135,11 @@ impl Store {
         &self,
         publisher: &Identity,
     ) -> Result<Vec<(u64, Carried)>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} JOIN bulletins ON envelope = row WHERE publisher = ?1 ORDER BY issue"
-        )
-        .replace("taken_steady FROM", "taken_steady, issue FROM");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!(
+            ", issue",
+            "JOIN bulletins ON envelope = row WHERE publisher = ?1 ORDER BY issue"
+        );
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([publisher.as_bytes()], |row| {
             Ok((row.get::<_, i64>(EXTRA)?.unsigned_abs(), carried(row)?))
         })?;
@@ -171,17 +168,13 @@ impl Store {
         kind: BulletinKind,
         own: &Identity,
     ) -> Result<Option<(bool, Carried)>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} JOIN bulletins ON envelope = row
+        let sql = select_envelopes!(
+            ", EXISTS (SELECT 1 FROM publishers
+                 WHERE identity = publisher AND stance = 1) AS is_followed",
+            "JOIN bulletins ON envelope = row
              WHERE kind = ?1 AND publisher <> ?2 ORDER BY is_followed, born_steady, row LIMIT 1"
-        )
-        .replace(
-            "taken_steady FROM",
-            "taken_steady, EXISTS
-                (SELECT 1 FROM publishers WHERE identity = publisher AND stance = 1) AS is_followed
-             FROM",
         );
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let least = statement.query_row((kind.priority() as u8, own.as_bytes()), |row| {
             Ok((row.get(EXTRA)?, carried(row)?))
         });

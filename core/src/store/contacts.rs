@@ -32,8 +32,17 @@ pub(crate) struct ContactRow {
     pub(crate) pq_at: Option<SteadyMs>,
 }
 
-const COLUMNS: &str = "SELECT id, identity, name, card, verified, holds_sequence, reply_target, \
-     sealed, previous_counter, previous_sealed, since_pq, pq_steady, relation, muted, warning, revoked, holds_statement FROM contacts";
+/// A query for what [`contact`] reads.
+macro_rules! select_contacts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, identity, name, card, verified, holds_sequence, reply_target, sealed, \
+             previous_counter, previous_sealed, since_pq, pq_steady, relation, muted, warning, \
+             revoked, holds_statement FROM contacts ",
+            $rest
+        )
+    };
+}
 
 impl Store {
     pub(crate) fn insert_contact(&self, card: &Card, name: &str) -> Result<ContactId, StoreError> {
@@ -53,13 +62,13 @@ impl Store {
     }
 
     pub(crate) fn contacts(&self) -> Result<Vec<ContactRow>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!("{COLUMNS} ORDER BY id"))?;
+        let mut statement = self.connection.prepare_cached(select_contacts!("ORDER BY id"))?;
         let rows = statement.query_and_then([], contact)?;
         rows.collect()
     }
 
     pub(crate) fn contact(&self, id: ContactId) -> Result<Option<ContactRow>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?;
+        let mut statement = self.connection.prepare_cached(select_contacts!("WHERE id = ?1"))?;
         statement.query_and_then([id.0], contact)?.next().transpose()
     }
 
@@ -134,11 +143,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    pub(crate) fn next_refresh(&self) -> Result<Option<SteadyMs>, StoreError> {
-        let sql = "SELECT min(refresh_steady) FROM contacts";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
-    }
-
     pub(crate) fn count_sealed(&self, id: ContactId) -> Result<(), StoreError> {
         let sql = "UPDATE contacts SET sealed = sealed + 1 WHERE id = ?1";
         self.connection.prepare_cached(sql)?.execute([id.0])?;
@@ -175,7 +179,7 @@ fn contact(row: &Row<'_>) -> Result<ContactRow, StoreError> {
     let (previous, sealed): (Option<i64>, u32) = (row.get(8)?, row.get(9)?);
     Ok(ContactRow {
         id: ContactId(row.get(0)?),
-        identity: Identity::from_bytes(identity).map_err(|_| StoreError::Corrupt)?,
+        identity: Identity::from_store(identity),
         name: row.get(2)?,
         card: Card::from_store(&card).map_err(|_| StoreError::Corrupt)?,
         relation: Relation::from_byte(row.get(12)?).ok_or(StoreError::Corrupt)?,

@@ -1,7 +1,7 @@
 //! One identity on one device after another: which this is, and what is sealed anew.
 
-use super::envelopes::{Carried, carried};
-use super::{EnvelopeRow, MessageRow, Store, StoreError, envelopes, fixed, messages};
+use super::envelopes::{Carried, carried, select_envelopes};
+use super::{EnvelopeRow, MessageRow, Store, StoreError, fixed, messages};
 use crate::chat::{ContactId, MessageId, State};
 use crate::envelope::{AckProof, BETWEEN_ENGINES};
 use crate::identity::Card;
@@ -123,9 +123,8 @@ impl Store {
     /// The envelopes that carry a message.
     /// Fragments of its attachment not among them.
     pub(crate) fn letters_of(&self, message: MessageId) -> Result<Vec<Carried>, StoreError> {
-        let sql =
-            format!("{} WHERE message = ?1 AND body IS NULL ORDER BY row", envelopes::COLUMNS);
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE message = ?1 AND body IS NULL ORDER BY row");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([message.0], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -68,10 +68,24 @@ pub(crate) struct Carried {
     pub(crate) taken: SteadyMs,
 }
 
-pub(super) const COLUMNS: &str = "SELECT row, id, standing, priority, born_steady, expires_steady, message, \
-     recipient, size_bytes, postmark, body, number, tag, generation, taken_steady FROM envelopes";
+/// A query for what [`carried`] reads, and for one column more where two strings are given.
+macro_rules! select_envelopes {
+    ($rest:literal) => {
+        select_envelopes!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "SELECT row, id, standing, priority, born_steady, expires_steady, message, recipient, \
+             size_bytes, postmark, body, number, tag, generation, taken_steady",
+            $more,
+            " FROM envelopes ",
+            $rest
+        )
+    };
+}
+pub(super) use select_envelopes;
 
-/// Where a column stands that a query adds at the end of [`COLUMNS`].
+/// Where the column more is.
 pub(super) const EXTRA: usize = 15;
 
 impl Store {
@@ -112,15 +126,15 @@ impl Store {
     }
 
     pub(crate) fn envelope(&self, id: &EnvelopeId) -> Result<Option<Carried>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?;
+        let mut statement = self.connection.prepare_cached(select_envelopes!("WHERE id = ?1"))?;
         Ok(statement.query_row([&id.0], carried).optional()?)
     }
 
     /// The carried envelope whose id begins with these 8 bytes.
     pub(crate) fn envelope_by_head(&self, head: u64) -> Result<Option<Carried>, StoreError> {
         let (low, high) = id_range(head);
-        let sql = format!("{COLUMNS} WHERE id BETWEEN ?1 AND ?2 LIMIT 1");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE id BETWEEN ?1 AND ?2 LIMIT 1");
+        let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row((low, high), carried).optional()?)
     }
 
@@ -129,8 +143,8 @@ impl Store {
         &self,
         commitment: &Commitment,
     ) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE commitment_head = ?1");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE commitment_head = ?1");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([commitment_head(commitment)], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -161,7 +175,7 @@ impl Store {
 
     pub(crate) fn carried(&self, limit: u32) -> Result<Vec<Carried>, StoreError> {
         let mut statement =
-            self.connection.prepare_cached(&format!("{COLUMNS} ORDER BY row LIMIT ?1"))?;
+            self.connection.prepare_cached(select_envelopes!("ORDER BY row LIMIT ?1"))?;
         let rows = statement.query_map([limit], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -187,8 +201,8 @@ impl Store {
 
     /// All envelopes of others.
     pub(crate) fn foreign(&self) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE standing = 0 ORDER BY row");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE standing = 0 ORDER BY row");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -204,15 +218,15 @@ impl Store {
     }
 
     pub(crate) fn envelope_at(&self, row: EnvelopeRow) -> Result<Option<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE row = ?1");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE row = ?1");
+        let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([row.0], carried).optional()?)
     }
 
     /// What is there, if it is others'.
     pub(crate) fn foreign_at(&self, row: EnvelopeRow) -> Result<Option<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE row = ?1 AND standing = 0");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE row = ?1 AND standing = 0");
+        let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([row.0], carried).optional()?)
     }
 
@@ -228,15 +242,10 @@ impl Store {
     }
 
     pub(crate) fn expired_envelopes(&self, now: SteadyMs) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE expires_steady <= ?1 ORDER BY row LIMIT 1000");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE expires_steady <= ?1 ORDER BY row LIMIT 1000");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([now], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    pub(crate) fn next_expiry(&self) -> Result<Option<SteadyMs>, StoreError> {
-        let sql = "SELECT min(expires_steady) FROM envelopes";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 
     pub(crate) fn delete_envelope(&self, row: EnvelopeRow) -> Result<(), StoreError> {
@@ -273,18 +282,13 @@ impl Store {
 
     /// Acknowledgements whose moment has come, and what they acknowledge.
     pub(crate) fn due_acks(&self, now: SteadyMs) -> Result<Vec<(Carried, Proof)>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} JOIN pending_acks ON envelope = row WHERE release_steady <= ?1 ORDER BY row"
-        )
-        .replace("taken_steady FROM", "taken_steady, pending_acks.proof FROM");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!(
+            ", pending_acks.proof",
+            "JOIN pending_acks ON envelope = row WHERE release_steady <= ?1 ORDER BY row"
+        );
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([now], |row| Ok((carried(row)?, proof(row, EXTRA)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    pub(crate) fn next_ack(&self) -> Result<Option<SteadyMs>, StoreError> {
-        let sql = "SELECT min(release_steady) FROM pending_acks";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fragments among the envelopes and the tombstones.
 
-use super::envelopes::{COLUMNS, Carried, carried};
+use super::envelopes::{Carried, carried, select_envelopes};
 use super::tombstones::Proof;
 use super::{PostmarkRow, SteadyMs, Store, StoreError};
 use crate::envelope::{BodyKey, BodyMark, EnvelopeId, FragmentAck};
@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, params};
 impl Store {
     /// All fragments on board.
     pub(crate) fn fragments(&self) -> Result<Vec<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE body IS NOT NULL");
-        let mut statement = self.connection.prepare(&sql)?;
+        let sql = select_envelopes!("WHERE body IS NOT NULL");
+        let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -20,16 +20,16 @@ impl Store {
         body: BodyKey,
         number: u32,
     ) -> Result<Option<Carried>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE body = ?1 AND number = ?2");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE body = ?1 AND number = ?2");
+        let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row((body.0, number), carried).optional()?)
     }
 
     /// Under whatever postmark.
     pub(crate) fn fragments_of(&self, mark: BodyMark) -> Result<Vec<Carried>, StoreError> {
         let (low, high) = bodies_of(mark);
-        let sql = format!("{COLUMNS} WHERE body BETWEEN ?1 AND ?2 ORDER BY body, number");
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let sql = select_envelopes!("WHERE body BETWEEN ?1 AND ?2 ORDER BY body, number");
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map((low, high), carried)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -205,14 +205,16 @@ impl Store {
              PRAGMA temp_store = MEMORY;
              PRAGMA foreign_keys = ON;",
         )?;
-        connection.set_prepared_statement_cache_capacity(256);
+        let is_file = matches!(path, StorePath::Encrypted { .. } | StorePath::File(_));
+        // In memory the statements would be half of an idle node. These hold what is asked every minute.
+        connection.set_prepared_statement_cache_capacity(if is_file { 256 } else { 32 });
         let mut store = Self {
             connection,
             open: None,
             is_abandoned: false,
             needs_scrub: false,
             wrapping: None,
-            is_file: matches!(path, StorePath::Encrypted { .. } | StorePath::File(_)),
+            is_file,
             pooled: None,
             due: Cell::new(None),
         };

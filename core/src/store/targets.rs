@@ -182,28 +182,6 @@ impl Store {
         Ok(died > 0)
     }
 
-    /// When the next secret is due (steady time), and when the next one that was due dies (running
-    /// time).
-    pub(crate) fn next_destruction(
-        &self,
-        grace_ms: i64,
-    ) -> Result<(Option<SteadyMs>, Option<i64>), StoreError> {
-        let (mut due, mut dies) = (None, None);
-        for table in ["own_cards", "reply_targets"] {
-            let sql = format!(
-                "SELECT min(CASE WHEN noticed_running IS NULL THEN due_steady END),
-                     min(noticed_running) FROM {table}"
-            );
-            let next: (Option<i64>, Option<i64>) = self
-                .connection
-                .prepare_cached(&sql)?
-                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            due = least(due, next.0);
-            dies = least(dies, next.1.map(|noticed| noticed + grace_ms));
-        }
-        Ok((due, dies))
-    }
-
     pub(crate) fn set_running(&self, running_ms: i64) -> Result<(), StoreError> {
         self.connection.prepare_cached("UPDATE own SET running_ms = ?1")?.execute([running_ms])?;
         Ok(())
@@ -213,8 +191,4 @@ impl Store {
         let sql = "SELECT running_ms FROM own";
         Ok(self.connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
     }
-}
-
-fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    one.into_iter().chain(other).min()
 }

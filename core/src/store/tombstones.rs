@@ -137,11 +137,6 @@ impl Store {
              (SELECT row FROM tombstones ORDER BY forget_steady LIMIT ?1)";
         Ok(self.connection.prepare_cached(sql)?.execute([count as i64])? as u64)
     }
-
-    pub(crate) fn next_forgetting(&self) -> Result<Option<SteadyMs>, StoreError> {
-        let sql = "SELECT min(forget_steady) FROM tombstones";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
-    }
 }
 
 pub(super) fn proof(row: &Row<'_>, index: usize) -> rusqlite::Result<Proof> {

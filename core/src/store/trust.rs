@@ -44,7 +44,8 @@ impl Store {
         let statements =
             rows.map(|bytes| Statement::from_store(&bytes?).map_err(|_| StoreError::Corrupt));
         let statements = statements.collect::<Result<_, _>>()?;
-        Ok(Lineage { root: identity(root)?, pin: pin.map(identity).transpose()?, statements })
+        let (root, pin) = (Identity::from_store(root), pin.map(Identity::from_store));
+        Ok(Lineage { root, pin, statements })
     }
 
     /// Keeps a lineage, and what follows from it: today's key, whether that is the verified one,
@@ -81,7 +82,7 @@ impl Store {
             [id.0],
             |row| row.get(0),
         )?;
-        let verified_key = verified_key.map(identity).transpose()?;
+        let verified_key = verified_key.map(Identity::from_store);
         let verified = verified_key.is_some_and(|key| lineage.is_vouched_since(&key));
         let before = self.contact(id)?.map(|contact| contact.identity);
         if let Some(before) = before.filter(|before| lineage.current() != Some(*before)) {
@@ -137,7 +138,7 @@ impl Store {
         let sql = "SELECT identity FROM contact_keys WHERE contact = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let keys = statement.query_map([id.0], |row| fixed(row, 0))?;
-        keys.map(|key| identity(key?)).collect()
+        Ok(keys.map(|key| key.map(Identity::from_store)).collect::<Result<_, _>>()?)
     }
 
     /// Pins the recovery key to the root, once.
@@ -224,7 +225,7 @@ impl Store {
         let sql = "SELECT recovery FROM own";
         let key: Option<Option<[u8; 32]>> =
             self.connection.query_row(sql, [], |row| row.get(0)).optional()?;
-        key.flatten().map(identity).transpose()
+        Ok(key.flatten().map(Identity::from_store))
     }
 
     pub(crate) fn set_own_recovery(&self, key: &Identity) -> Result<(), StoreError> {
@@ -238,8 +239,4 @@ impl Store {
         self.connection.execute(sql, [by])?;
         Ok(())
     }
-}
-
-fn identity(bytes: [u8; 32]) -> Result<Identity, StoreError> {
-    Identity::from_bytes(bytes).map_err(|_| StoreError::Corrupt)
 }

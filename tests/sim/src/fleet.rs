@@ -16,13 +16,14 @@ use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::thread;
 
 /// The zero of every scenario: midnight, 2026-06-01 UTC.
 const ZERO: Timestamp = Timestamp(1_780_272_000_000);
 /// Cards are replaced this often; who writes to somebody has seen one that is no older.
 const CARD_MS: u64 = 7 * footpost_core::DAY_MS;
 /// Hop counts of envelopes that are gone may be kept until they outnumber the others.
-const SPARE_HOPS: usize = 4096;
+const SPARE_HOPS: usize = 64;
 
 /// What the bodies of a workload are, before the number of their message.
 const CONTENT_TYPE: &str = "message/";
@@ -72,8 +73,8 @@ pub(crate) struct Person {
     sent: Traffic,
     /// How many envelopes the node had taken when last asked.
     taken: u64,
-    /// Transfers behind the envelopes on board that were not sealed here.
-    hops: BTreeMap<EnvelopeId, u32>,
+    /// Transfers behind the envelopes on board that were not sealed here, by the [`head`] of their ids.
+    hops: BTreeMap<u64, u32>,
     /// The same of the latest.
     latest_hops: u32,
     /// When the node wants to be woken, and the earliest time at which it will be asked.
@@ -108,12 +109,14 @@ pub(crate) struct Rogues {
     pub(crate) liars: BTreeMap<usize, Nature>,
 }
 
-/// Opens everybody's node at the time `at`, and hands out the cards for the messages to come.
+/// Opens everybody's node at the time `at`, on so many processors, and hands out the cards for the
+/// messages to come.
 pub(crate) fn open(
     scenario: &Scenario,
     settings: &Settings,
     rogues: &Rogues,
     at: Nanos,
+    workers: usize,
 ) -> Result<Roster<Person>, SimError> {
     let mut config = Config::default();
     config.work(Work::None).max_attachment_bytes(u64::MAX).max_carried_bytes(settings.buffer_bytes);
@@ -127,19 +130,19 @@ pub(crate) fn open(
     let mut seeds = chance(settings.seed, Chance::Nodes);
     let mut clocks = chance(settings.seed, Chance::Clocks);
     let error_ms = i64::try_from(settings.clock_error_s).unwrap_or(i64::MAX).saturating_mul(1000);
-    let mut people = Vec::with_capacity(scenario.people);
+    let width = error_ms.unsigned_abs().saturating_mul(2).saturating_add(1);
+    let draws: Vec<(usize, u64, i64)> = (0..scenario.people)
+        .map(|person| (person, seeds.next_u64(), (clocks.next_u64() % width) as i64 - error_ms))
+        .collect();
     let pool = EnvelopePool::default();
-    for person in 0..scenario.people {
-        let rng = Box::new(ChaCha20Rng::seed_from_u64(seeds.next_u64()));
-        let width = error_ms.unsigned_abs().saturating_mul(2).saturating_add(1);
-        let clock_error_ms = (clocks.next_u64() % width) as i64 - error_ms;
+    let open = |&(person, seed, clock_error_ms): &(usize, u64, i64)| -> Result<Person, SimError> {
         let node = Node::open(
             &StorePath::Pooled(pool.clone()),
             config.clone(),
-            rng,
+            Box::new(ChaCha20Rng::seed_from_u64(seed)),
             wall(at, clock_error_ms),
         )?;
-        people.push(Person {
+        Ok(Person {
             node,
             clock_error_ms,
             buffer_bytes: settings.buffer_bytes,
@@ -155,9 +158,21 @@ pub(crate) fn open(
             latest_hops: 0,
             due: Nanos::MAX,
             scheduled: Nanos::MAX,
+        })
+    };
+    let mut people: Roster<Person> = thread::scope(|scope| {
+        let share = draws.len().div_ceil(workers).max(1);
+        let open = &open;
+        let shares: Vec<_> = draws
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().map(open).collect::<Vec<_>>()))
+            .collect();
+        let opened = shares.into_iter().flat_map(|share| match share.join() {
+            Ok(opened) => opened,
+            Err(panic) => std::panic::resume_unwind(panic),
         });
-    }
-    let mut people: Roster<Person> = people.into_iter().collect();
+        opened.collect::<Result<_, _>>()
+    })?;
     for message in &scenario.messages {
         befriend(&mut people, message.from, message.to, at)?;
     }
@@ -377,18 +392,18 @@ impl Person {
         }
         let Some(id) = self.node.newest_envelope()? else { return Ok(None) };
         self.latest_hops = hops_of(&id) + 1;
-        self.hops.insert(id, self.latest_hops);
+        self.hops.insert(head(&id), self.latest_hops);
         if self.hops.len() > SPARE_HOPS + 2 * stats.foreign_envelopes as usize {
             let kept = self.node.carried(u32::MAX)?;
-            let kept: BTreeSet<EnvelopeId> = kept.iter().map(|envelope| envelope.id).collect();
-            self.hops.retain(|id, _| kept.contains(id));
+            let kept: BTreeSet<u64> = kept.iter().map(|envelope| head(&envelope.id)).collect();
+            self.hops.retain(|head, _| kept.contains(head));
         }
         Ok(Some(id))
     }
 
     /// How many transfers have brought an envelope to this person: none for their own.
     pub(crate) fn hops_of(&self, id: &EnvelopeId) -> u32 {
-        self.hops.get(id).copied().unwrap_or_default()
+        self.hops.get(&head(id)).copied().unwrap_or_default()
     }
 
     /// The same of the envelope that came last.
@@ -428,6 +443,11 @@ impl Person {
         let true_ms = at.0.saturating_add_signed(self.clock_error_ms.saturating_neg());
         Ok(true_ms.saturating_sub(ZERO.0).saturating_mul(MILLISECOND).max(now))
     }
+}
+
+/// What tells apart as many envelopes as there will ever be in one place.
+fn head(id: &EnvelopeId) -> u64 {
+    u64::from_be_bytes(*id.0.first_chunk().expect("an id has 32 bytes"))
 }
 
 fn wall(at: Nanos, clock_error_ms: i64) -> Timestamp {

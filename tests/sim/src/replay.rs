@@ -65,7 +65,7 @@ fn replay_on(
         .with_floods_of(&flooders)
         .without_messages_of(&missing)
         .without_contacts_of(&missing);
-    let world = World::new(Arc::new(scenario), settings, &Rogues { droppers, liars })?;
+    let world = World::new(Arc::new(scenario), settings, &Rogues { droppers, liars }, workers)?;
     let mut replay = Replay::new(world, settings);
     let setup_time_s = begun.elapsed().as_secs_f64();
     replay.run(workers)?;

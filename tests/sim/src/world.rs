@@ -91,9 +91,10 @@ impl World {
         scenario: Arc<Scenario>,
         settings: &Settings,
         rogues: &Rogues,
+        workers: usize,
     ) -> Result<Self, SimError> {
         let (now, end) = scenario.span();
-        let people = fleet::open(&scenario, settings, rogues, now)?;
+        let people = fleet::open(&scenario, settings, rogues, now, workers)?;
         let radios = match settings.radio {
             Radio::Always => None,
             Radio::Ble(mode) => Some(Radios::new(people.len(), mode, settings, now)),

@@ -232,7 +232,7 @@ fn a_refresh_waits_for_its_postmark_once() {
         alice.commit().unwrap();
     }
     assert_eq!(alice.store.unsealed().unwrap().len(), 1);
-    assert_eq!(alice.store.next_refresh().unwrap(), None);
+    assert_eq!(alice.store.due().unwrap().refresh, None);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn the_true_secret_ends_a_body_and_bars_it_and_the_proof_passed_on_is_ones_own()
     let Some(Proof::Body(kept)) = scene.node.store.release(foreign.secret.mark()).unwrap() else {
         panic!("the end is known");
     };
-    assert!(kept.is_genuine());
+    assert!(kept.is_genuine(&kept.fragment_id()));
     scene.push(0, &foreign.fragment(3));
     assert_eq!((scene.verdict(), scene.carries()), (None, 0));
 }
