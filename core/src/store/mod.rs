@@ -342,13 +342,14 @@ fn open_encrypted(path: &Path, key: &StoreKey) -> Result<Connection, StoreError>
     sql.push_str("PRAGMA key = \"x'");
     HEXLOWER.encode_append(key.as_bytes(), &mut sql);
     sql.push_str("'\"");
-    // While the key is set, SQLite wipes what it frees: copies of the statement hold the key.
-    connection.execute_batch(
-        "PRAGMA cipher_log_level = NONE;
-         PRAGMA cipher_memory_security = ON;",
-    )?;
+    connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     connection.execute_batch(&sql)?;
-    connection.execute_batch("PRAGMA cipher_memory_security = OFF")?;
+    // SQLite frees its copies of that as they are; what is of the same shape, and longer in each part,
+    // takes their places. SQLCipher's memory security would wipe them, but is never off again, and locks
+    // and unlocks memory at each allocation of the process from then on.
+    for _ in 0..8 {
+        connection.execute_batch(&format!("PRAGMA \"{0}\" = \"{0}\"", "0".repeat(128)))?;
+    }
     let read = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
     match read {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
