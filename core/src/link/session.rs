@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(crate) wished: BTreeSet<u64>,
     /// Offered by the neighbour while another link was already bringing it.
     pub(crate) passed_over: BTreeSet<u64>,
+    /// Offered by the neighbour while as much as may be was asked of it.
+    surplus: VecDeque<u64>,
     /// Bodies in fragments, on both sides.
     pub(crate) bodies: Bodies,
     /// What the neighbour knows by mailbox tags.
@@ -188,6 +190,7 @@ impl Session {
             heard: Heard::default(),
             wished: BTreeSet::new(),
             passed_over: BTreeSet::new(),
+            surplus: VecDeque::new(),
             bodies: Bodies::default(),
             told: Told::default(),
             moved_bytes: 0,
@@ -260,6 +263,17 @@ impl Session {
     /// Whether one more envelope may be asked of this neighbour.
     pub(crate) fn may_wish(&self) -> bool {
         self.wished.len() < MAX_WISHES
+    }
+
+    pub(crate) fn push_surplus(&mut self, head: u64) {
+        push_bounded(&mut self.surplus, head);
+    }
+
+    /// What may be asked for now that half of what was has come.
+    pub(crate) fn take_surplus(&mut self) -> Vec<u64> {
+        let free = MAX_WISHES - self.wished.len().min(MAX_WISHES);
+        let most = if free < MAX_WISHES / 2 { 0 } else { free };
+        drain(&mut self.surplus, most).unwrap_or_default()
     }
 
     pub(crate) fn push_want(&mut self, head: u64) {

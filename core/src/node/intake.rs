@@ -89,6 +89,7 @@ impl Node {
             session.wished.remove(&id.head());
             session.note_passed(id.head());
         }
+        self.wish_more(link)?;
         if self.store.envelope(&id)?.is_some() {
             self.say_taken(link, &id);
             return Ok(());

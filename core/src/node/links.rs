@@ -244,11 +244,20 @@ impl Node {
 
     fn wish(&mut self, link: LinkId, head: u64) {
         let may_wish = self.wishes.len() < MAX_WISHES;
-        if let Some(session) = self.links.get_mut(&link).filter(|s| may_wish && s.may_wish()) {
+        let Some(session) = self.links.get_mut(&link) else { return };
+        if may_wish && session.may_wish() {
             session.push_want(head);
             self.wanted.insert(head, link);
             self.wishes.push_back((self.clock.steady() + WISH_MS, head, link));
+        } else {
+            session.push_surplus(head);
         }
+    }
+
+    /// Something has come that was asked of this neighbour: there is room to ask for more.
+    pub(super) fn wish_more(&mut self, link: LinkId) -> Result<(), StoreError> {
+        let surplus = self.links.get_mut(&link).map(|session| session.take_surplus());
+        self.receive_offer(link, &surplus.unwrap_or_default())
     }
 
     fn receive_frame(&mut self, now: Moment, link: LinkId, frame: &[u8]) -> Result<(), Fault> {

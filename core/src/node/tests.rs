@@ -305,6 +305,25 @@ fn only_what_was_offered_is_served_and_only_once() {
 }
 
 #[test]
+fn more_than_may_be_asked_at_once_is_asked_for_as_it_comes() {
+    let mut scene = Scene::greeted();
+    let letters: Vec<_> = (0..4200).map(|_| scene.foreign(NOW, 3600)).collect();
+    for some in letters.chunks(1000) {
+        scene.say(&Frame::Offer { heads: some.iter().map(|letter| letter.id.head()).collect() });
+    }
+    scene.sent();
+    assert_eq!(scene.node.wanted.len(), 4096);
+    for letter in &letters[..2048] {
+        scene.push(0, &letter.bytes);
+    }
+    assert_eq!(scene.node.wanted.len(), letters.len() - 2048);
+    for letter in &letters[2048..] {
+        scene.push(0, &letter.bytes);
+    }
+    assert_eq!(scene.node.stats().foreign_envelopes, 4200);
+}
+
+#[test]
 fn a_neighbour_that_offers_without_end_is_bounded_and_does_not_bar_others() {
     let mut scene = Scene::greeted();
     let sealed = scene.foreign(NOW, 3600);

@@ -51,8 +51,7 @@ fn store(path: &Path, count: usize) {
     let mut stranger = Writer::new(&StorePath::Memory, 63);
     stranger.write(&text, count);
     let mut writer = Writer::new(&StorePath::File(path.to_owned()), 60);
-    let frames = relay::frames(&mut stranger.node, &mut writer.node);
-    relay::take_in(&mut writer.node, &frames);
+    relay::meet(&mut stranger.node, &mut writer.node);
     writer.write(&text, count);
     assert_eq!(writer.node.stats().foreign_envelopes, count as u64, "all was carried");
 }

@@ -4,7 +4,7 @@
 use crate::bare::SIGNATURE_LEN;
 use crate::figure::{Figure, Goal, Unit};
 use crate::harness::{Summary, cpu_time};
-use crate::relay::{frames, take_in};
+use crate::relay::meet;
 use crate::world::{START, Writer, link_info, open, rng, text};
 use ed25519_dalek::{Signer, SigningKey};
 use footpost_core::{
@@ -97,8 +97,7 @@ fn fill(path: &Path, held: usize) {
     let mut source = Writer::new(&StorePath::Memory, 40);
     source.write(&text(1), held);
     let mut node = open(&path, 41, START);
-    let frames = frames(&mut source.node, &mut node);
-    take_in(&mut node, &frames);
+    meet(&mut source.node, &mut node);
     assert_eq!(node.stats().foreign_envelopes, held as u64, "all was carried");
 }
 

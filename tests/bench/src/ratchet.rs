@@ -71,9 +71,6 @@ fn open_miss(suite: Suite, n: usize) -> Figure {
     let mut sociable = open_node(&path, 33, Timestamp(START.0 - 14 * DAY_MS));
     befriend(&mut sociable);
     let for_lonely = frames(&mut source.node, &mut lonely);
-    // The reader keeps its end, for the frames to come in on.
-    source.node.handle_link_down(START, LinkId(0)).expect("the store works");
-    source.node.commit().expect("the store works");
     let for_sociable = frames(&mut source.node, &mut sociable);
     let (mut ours, mut bare) = (for_sociable.chunks(portion), for_lonely.chunks(portion));
     let comparison = Comparison::of(&interleave(

@@ -49,32 +49,73 @@ pub(crate) fn figures(n: usize) -> Vec<Figure> {
     }]
 }
 
-/// The frames that bring all that `source` has to `relay`. Of whom takes nothing in meanwhile, it
-/// tries the next few each minute.
-pub(crate) fn frames(source: &mut Node, relay: &mut Node) -> Vec<Vec<u8>> {
-    connect([source, relay], LINK, 0);
-    let [first, _] = reconcile([source, relay], LINK, Line::INSTANT).held_back;
-    let mut frames = Vec::from_iter(first);
-    for minute in 0.. {
-        let now = Timestamp(START.0 + minute * MINUTE_MS);
-        let rest = std::iter::from_fn(|| source.poll_transmit(now, LINK).expect("the store works"));
+/// The frames that bring all that `source` has to `relay`, by as many links as it takes: of one
+/// neighbour it does not ask for all at once. Of whom takes nothing in meanwhile, the source tries the next
+/// few each minute.
+pub(crate) fn frames(source: &mut Node, relay: &mut Node) -> Vec<(LinkId, Vec<u8>)> {
+    let mut frames = Vec::new();
+    for link in (0..).map(LinkId) {
         let before = frames.len();
-        frames.extend(rest);
-        if minute > 0 && frames.len() == before {
+        connect([source, relay], link, 0);
+        let [first, _] = reconcile([source, relay], link, Line::INSTANT).held_back;
+        frames.extend(first.map(|frame| (link, frame)));
+        for minute in 0.. {
+            let now = Timestamp(START.0 + minute * MINUTE_MS);
+            let next = || source.poll_transmit(now, link).expect("the store works");
+            let before = frames.len();
+            frames.extend(std::iter::from_fn(next).map(|frame| (link, frame)));
+            if minute > 0 && frames.len() == before {
+                break;
+            }
+        }
+        // The relay keeps its end, for the frames to come in on.
+        source.handle_link_down(START, link).expect("the store works");
+        source.commit().expect("the store works");
+        if frames.len() == before {
             break;
         }
     }
     frames
 }
 
+/// Brings all that `source` has to `relay`, which asks for it as it comes.
+pub(crate) fn meet(source: &mut Node, relay: &mut Node) {
+    connect([source, relay], LINK, 0);
+    for minute in 0.. {
+        let now = Timestamp(START.0 + minute * MINUTE_MS);
+        let mut is_quiet = minute > 0;
+        loop {
+            let pass = |from: &mut Node, to: &mut Node| {
+                let next = || from.poll_transmit(now, LINK).expect("the store works");
+                let frames: Vec<_> = std::iter::from_fn(next).take(BATCH).collect();
+                for frame in &frames {
+                    to.handle_frame(now, LINK, frame).expect("the store works");
+                }
+                to.commit().expect("the store works");
+                while to.poll_event().is_some() {}
+                frames.len()
+            };
+            if pass(source, relay) + pass(relay, source) == 0 {
+                break;
+            }
+            is_quiet = false;
+        }
+        if is_quiet {
+            return;
+        }
+    }
+}
+
 /// What a driver does with inputs that wait.
-pub(crate) fn take_in(relay: &mut Node, frames: &[Vec<u8>]) {
+pub(crate) fn take_in(relay: &mut Node, frames: &[(LinkId, Vec<u8>)]) {
     for batch in frames.chunks(BATCH) {
-        for frame in batch {
-            relay.handle_frame(START, LINK, frame).expect("the store works");
+        for (link, frame) in batch {
+            relay.handle_frame(START, *link, frame).expect("the store works");
         }
         relay.commit().expect("the store works");
-        while relay.poll_transmit(START, LINK).expect("the store works").is_some() {}
+        if let Some((link, _)) = batch.last() {
+            while relay.poll_transmit(START, *link).expect("the store works").is_some() {}
+        }
         while relay.poll_event().is_some() {}
     }
 }

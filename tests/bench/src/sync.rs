@@ -71,11 +71,15 @@ impl Two {
         Self { first, second, second_path: PathBuf::new(), held: 0, links: 0 }
     }
 
-    /// Until both hold the same.
+    /// Until both hold the same. One meeting does not bring more than some thousands.
     fn level(&mut self) {
-        let link = self.connect(0);
-        exchange([&mut self.first.node, &mut self.second.node], link);
-        cut([&mut self.first.node, &mut self.second.node], link);
+        let held = |it: &Writer| it.node.carried(u32::MAX).expect("the store works").len();
+        while {
+            let link = self.connect(0);
+            exchange([&mut self.first.node, &mut self.second.node], link);
+            cut([&mut self.first.node, &mut self.second.node], link);
+            held(&self.first) != held(&self.second)
+        } {}
     }
 
     fn connect(&mut self, dialler: usize) -> LinkId {
