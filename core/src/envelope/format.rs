@@ -69,7 +69,7 @@ impl EnvelopeId {
 
 impl EnvelopeId {
     /// The first 8 bytes: what names an envelope inside a link.
-    pub(crate) fn head(&self) -> u64 {
+    pub fn head(&self) -> u64 {
         u64::from_be_bytes(array(&self.0, 0..8))
     }
 }

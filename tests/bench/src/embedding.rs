@@ -5,9 +5,8 @@ use crate::figure::{Figure, Goal, Unit};
 use crate::harness::{Summary, cpu_time};
 use crate::memory;
 use crate::quic::{addr, fill, introduce, start};
-use crate::relay;
-use crate::world::{START, Writer, open, rng, text, text_for};
-use footpost_core::{Event, Node, Priority, StoreKey, StorePath, Work};
+use crate::world::{self, START, Writer, connect, open, rng, text, text_for};
+use footpost_core::{Event, LinkId, Node, Priority, StoreKey, StorePath, Work};
 use footpost_transports::{Config, FileWrappingKeys, Footpost};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +50,8 @@ fn store(path: &Path, count: usize) {
     let mut stranger = Writer::new(&StorePath::Memory, 63);
     stranger.write(&text, count);
     let mut writer = Writer::new(&StorePath::File(path.to_owned()), 60);
-    relay::meet(&mut stranger.node, &mut writer.node);
+    connect([&mut stranger.node, &mut writer.node], LinkId(0), 0);
+    world::exchange([&mut stranger.node, &mut writer.node], LinkId(0));
     writer.write(&text, count);
     assert_eq!(writer.node.stats().foreign_envelopes, count as u64, "all was carried");
 }

@@ -4,8 +4,7 @@
 use crate::bare::SIGNATURE_LEN;
 use crate::figure::{Figure, Goal, Unit};
 use crate::harness::{Summary, cpu_time};
-use crate::relay::meet;
-use crate::world::{START, Writer, link_info, open, rng, text};
+use crate::world::{START, Writer, connect, exchange, link_info, open, rng, text};
 use ed25519_dalek::{Signer, SigningKey};
 use footpost_core::{
     CloseReason, Config, DAY_MS, Envelope, Event, LinkId, Node, Role, StorePath, Timestamp,
@@ -97,7 +96,8 @@ fn fill(path: &Path, held: usize) {
     let mut source = Writer::new(&StorePath::Memory, 40);
     source.write(&text(1), held);
     let mut node = open(&path, 41, START);
-    meet(&mut source.node, &mut node);
+    connect([&mut source.node, &mut node], LinkId(0), 0);
+    exchange([&mut source.node, &mut node], LinkId(0));
     assert_eq!(node.stats().foreign_envelopes, held as u64, "all was carried");
 }
 

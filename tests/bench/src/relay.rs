@@ -12,7 +12,6 @@ const ENVELOPE_BYTES: usize = 1024;
 pub(crate) const BATCH: usize = 100;
 /// Envelopes in one measured portion: enough that SQLite's checkpoints fall into most.
 const PORTION: usize = 10 * BATCH;
-const LINK: LinkId = LinkId(0);
 const MINUTE_MS: u64 = 60_000;
 
 /// `relay_ratio`: `n` portions.
@@ -76,34 +75,6 @@ pub(crate) fn frames(source: &mut Node, relay: &mut Node) -> Vec<(LinkId, Vec<u8
         }
     }
     frames
-}
-
-/// Brings all that `source` has to `relay`, which asks for it as it comes.
-pub(crate) fn meet(source: &mut Node, relay: &mut Node) {
-    connect([source, relay], LINK, 0);
-    for minute in 0.. {
-        let now = Timestamp(START.0 + minute * MINUTE_MS);
-        let mut is_quiet = minute > 0;
-        loop {
-            let pass = |from: &mut Node, to: &mut Node| {
-                let next = || from.poll_transmit(now, LINK).expect("the store works");
-                let frames: Vec<_> = std::iter::from_fn(next).take(BATCH).collect();
-                for frame in &frames {
-                    to.handle_frame(now, LINK, frame).expect("the store works");
-                }
-                to.commit().expect("the store works");
-                while to.poll_event().is_some() {}
-                frames.len()
-            };
-            if pass(source, relay) + pass(relay, source) == 0 {
-                break;
-            }
-            is_quiet = false;
-        }
-        if is_quiet {
-            return;
-        }
-    }
 }
 
 /// What a driver does with inputs that wait.

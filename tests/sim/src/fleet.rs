@@ -73,7 +73,7 @@ pub(crate) struct Person {
     sent: Traffic,
     /// How many envelopes the node had taken when last asked.
     taken: u64,
-    /// Transfers behind the envelopes on board that were not sealed here, by the [`head`] of their ids.
+    /// Transfers behind the envelopes on board that were not sealed here, by the heads of their ids.
     hops: BTreeMap<u64, u32>,
     /// The same of the latest.
     latest_hops: u32,
@@ -392,10 +392,10 @@ impl Person {
         }
         let Some(id) = self.node.newest_envelope()? else { return Ok(None) };
         self.latest_hops = hops_of(&id) + 1;
-        self.hops.insert(head(&id), self.latest_hops);
+        self.hops.insert(id.head(), self.latest_hops);
         if self.hops.len() > SPARE_HOPS + 2 * stats.foreign_envelopes as usize {
             let kept = self.node.carried(u32::MAX)?;
-            let kept: BTreeSet<u64> = kept.iter().map(|envelope| head(&envelope.id)).collect();
+            let kept: BTreeSet<u64> = kept.iter().map(|envelope| envelope.id.head()).collect();
             self.hops.retain(|head, _| kept.contains(head));
         }
         Ok(Some(id))
@@ -403,7 +403,7 @@ impl Person {
 
     /// How many transfers have brought an envelope to this person: none for their own.
     pub(crate) fn hops_of(&self, id: &EnvelopeId) -> u32 {
-        self.hops.get(&head(id)).copied().unwrap_or_default()
+        self.hops.get(&id.head()).copied().unwrap_or_default()
     }
 
     /// The same of the envelope that came last.
@@ -443,11 +443,6 @@ impl Person {
         let true_ms = at.0.saturating_add_signed(self.clock_error_ms.saturating_neg());
         Ok(true_ms.saturating_sub(ZERO.0).saturating_mul(MILLISECOND).max(now))
     }
-}
-
-/// What tells apart as many envelopes as there will ever be in one place.
-fn head(id: &EnvelopeId) -> u64 {
-    u64::from_be_bytes(*id.0.first_chunk().expect("an id has 32 bytes"))
 }
 
 fn wall(at: Nanos, clock_error_ms: i64) -> Timestamp {

@@ -125,13 +125,16 @@ public func over(
     _ work: () async throws -> Void
 ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { shells in
-        defer {
-            here.disconnected()
-            there.disconnected()
-        }
         shells.addTask { try await carry(here, there) }
         shells.addTask { try await carry(there, here) }
-        try await work()
+        do {
+            defer {
+                here.disconnected()
+                there.disconnected()
+            }
+            try await work()
+        }
+        try await shells.waitForAll()
     }
 }
 
